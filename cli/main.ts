@@ -1,0 +1,31 @@
+/** The `homing` command: composes the parts; one file a subcommand. */
+import { Command, CommanderError } from 'commander';
+import manifest from '../package.json' with { type: 'json' };
+import { CommandError, exitCodes, printNote } from './output.ts';
+
+function buildProgram(): Command {
+  const program = new Command('homing')
+    .description(
+      'Cameras move by themselves to the best server that your own CA signed; not one frame is lost.',
+    )
+    .version(manifest.version)
+    .showHelpAfterError('(run with --help for examples)')
+    .exitOverride();
+  return program;
+}
+
+async function main(): Promise<number> {
+  try {
+    await buildProgram().parseAsync();
+    return Number(process.exitCode ?? exitCodes.good);
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.good : exitCodes.usage;
+    if (error instanceof CommandError) {
+      printNote(`homing: ${error.message}`);
+      return error.exitCode;
+    }
+    throw error;
+  }
+}
+
+process.exitCode = await main();
