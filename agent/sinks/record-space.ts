@@ -1,0 +1,133 @@
+/** Looks after the space of recordings: deletes what retention chooses, and watches that the disk is there and has room. */
+import { constants } from 'node:fs';
+import { access, open, statfs, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type RetentionLimits, type StoredFile, chooseEvictions } from './record-retention.ts';
+
+export interface SpaceOptions extends RetentionLimits {
+  readonly directory: string;
+  readonly keepFreeBytes: number;
+}
+
+/** How often the disk is looked at, in milliseconds: well, and while something is wrong. */
+const lookEveryMs = { healthy: 10_000, unhealthy: 2000 } as const;
+/** Writing that much makes a look due sooner: a second of a fast disk. */
+const lookAfterBytes = 64 * 1024 * 1024;
+/** Deleting is slow on large files: a few at a time, so that streams are not kept waiting. */
+const maxDeletions = 8;
+const probeFileName = '.homing-probe';
+
+type Stored = { -readonly [Key in keyof StoredFile]: StoredFile[Key] };
+
+export class RecordSpace {
+  readonly #options: SpaceOptions;
+  readonly #onProblem: (problem: string | undefined) => void;
+  readonly #files = new Map<string, Stored>();
+  #lookAtMs = 0;
+  #grownBytes = 0;
+  #isFull = false;
+  #isHealthy = false;
+
+  constructor(options: SpaceOptions, onProblem: (problem: string | undefined) => void) {
+    this.#options = options;
+    this.#onProblem = onProblem;
+  }
+
+  adopt(files: readonly StoredFile[]): void {
+    for (const file of files) this.#files.set(file.path, { ...file });
+  }
+
+  opened(path: string, camera: string): void {
+    this.#files.set(path, { path, camera, bytes: 0, modifiedMs: Date.now(), isKept: true });
+  }
+
+  grown(path: string, bytes: number): void {
+    const file = this.#files.get(path);
+    if (file === undefined) return;
+    this.#grownBytes += bytes - file.bytes;
+    file.bytes = bytes;
+    file.modifiedMs = Date.now();
+    if (this.#grownBytes >= lookAfterBytes) this.#lookSoon();
+  }
+
+  closed(path: string): void {
+    const file = this.#files.get(path);
+    if (file !== undefined) file.isKept = false;
+  }
+
+  /** Something failed: look before the next write, and try. */
+  failed(): void {
+    this.#isHealthy = false;
+    this.#lookSoon();
+  }
+
+  isDue(nowMs: number): boolean {
+    return this.dueInMs(nowMs) <= 0;
+  }
+
+  dueInMs(nowMs: number): number {
+    return this.#lookAtMs - nowMs;
+  }
+
+  /** Until streams may write: a full disk is written to no further. */
+  waitMs(nowMs: number): number {
+    return this.#isFull ? Math.max(1, this.dueInMs(nowMs)) : 0;
+  }
+
+  /** Deletes what is to go, then tries whether the disk takes bytes. Never rejects. */
+  async tend(nowMs: number): Promise<void> {
+    const problem = await this.#look().catch(
+      (error: unknown) => `looking at ${this.#options.directory}: ${told(error)}`,
+    );
+    this.#grownBytes = 0;
+    this.#lookAtMs = nowMs + (problem === undefined ? lookEveryMs.healthy : lookEveryMs.unhealthy);
+    this.#isHealthy = problem === undefined;
+    this.#onProblem(problem);
+  }
+
+  #lookSoon(): void {
+    this.#lookAtMs = 0;
+  }
+
+  async #look(): Promise<string | undefined> {
+    const missing = await this.#missingBytes();
+    const chosen = chooseEvictions([...this.#files.values()], this.#options, missing, Date.now());
+    for (const file of chosen.slice(0, maxDeletions)) await this.#delete(file.path);
+    const stillMissing = chosen.length === 0 ? missing : await this.#missingBytes();
+    this.#isFull = stillMissing > 0;
+    if (this.#isFull)
+      return `${this.#options.directory} lacks ${stillMissing} bytes to the space that is kept free`;
+    // An idle house writes nothing: a healthy disk is only asked, a sick one is tried.
+    if (this.#isHealthy) await access(this.#options.directory, constants.W_OK);
+    else await this.#probe();
+    return undefined;
+  }
+
+  async #missingBytes(): Promise<number> {
+    const { bavail, bsize } = await statfs(this.#options.directory);
+    return Math.max(0, this.#options.keepFreeBytes - bavail * bsize);
+  }
+
+  async #delete(path: string): Promise<void> {
+    this.#files.delete(path);
+    await unlink(path).catch((error: unknown) => {
+      if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+    });
+  }
+
+  async #probe(): Promise<void> {
+    const path = join(this.#options.directory, probeFileName);
+    const handle = await open(path, 'w', 0o640);
+    try {
+      await handle.write(Buffer.alloc(4096));
+      await handle.datasync();
+    } finally {
+      await handle.close();
+      await unlink(path);
+    }
+  }
+}
+
+function told(error: unknown): string {
+  return error instanceof Error ? error.message : 'unknown';
+}

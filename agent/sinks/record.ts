@@ -1,0 +1,189 @@
+/** The record sink: raw segments and an index, as durable as `durability` says, bounded for each camera. */
+import { mkdir } from 'node:fs/promises';
+import { relative } from 'node:path';
+import type { EmitEvent } from '../events.ts';
+import type { ScannerFor } from './part-scanner.ts';
+import { RecordFolder } from './record-folder.ts';
+import { monotonicMs, startDiskLoop, within, type DiskLoop, type Work } from './record-loop.ts';
+import { streamFolder } from './record-names.ts';
+import { RecordPlan, type SegmentLimits } from './record-plan.ts';
+import { RecordRates } from './record-rates.ts';
+import { recoverRecordings } from './record-recovery.ts';
+import { RecordSpace } from './record-space.ts';
+import { type Durability, type RecordHost, RecordStream } from './record-stream.ts';
+import type { RetentionLimits } from './record-retention.ts';
+import type { Sink, SinkListener, SinkStream, StreamAddress } from './sink.ts';
+
+export interface RecordOptions extends RetentionLimits {
+  /** Made where it is missing. */
+  readonly directory: string;
+  /** `Synced` survives a power loss, `Written` the death of the process. Default `Synced`. */
+  readonly durability?: Durability;
+  /** Space of the file system that is left to others; default 2 GiB. Without it the feature goes. */
+  readonly keepFreeBytes?: number;
+  /** A camera that sends more for longer is read more slowly; default 16 MiB a second. */
+  readonly maxBytesPerSecond?: number;
+  readonly segment?: Partial<SegmentLimits>;
+  readonly scannerFor: ScannerFor;
+  readonly emit: EmitEvent;
+}
+
+/**
+ * A file is what retention deletes and what a player opens. 64 MiB is two minutes of 4 Mbit/s: fine enough to keep a bound
+ * well, and 600 files a day and camera; ten minutes keep a slow sensor's files few and still of some use by age.
+ */
+const defaultSegment: SegmentLimits = { segmentBytes: 64 * 1024 * 1024, segmentMs: 600_000 };
+const defaultKeepFreeBytes = 2 * 1024 ** 3;
+const defaultBytesPerSecond = 16 * 1024 ** 2;
+const stuckMs = 10_000;
+const closeLimitMs = 5000;
+
+/**
+ * Opens the sink: makes the directory, cuts back what the last run left unsafe.
+ *
+ * @throws Error where the directory cannot be made, read or repaired
+ */
+export async function openRecordSink(options: RecordOptions, listener: SinkListener): Promise<Sink> {
+  await mkdir(options.directory, { recursive: true, mode: 0o750 });
+  const { files, cutOffBytes } = await recoverRecordings(options.directory);
+  if (cutOffBytes > 0) {
+    const message = `${cutOffBytes} bytes that the last run had written but not made safe were cut off`;
+    options.emit({ event: 'warning', reason: 'RecordingCutBack', message });
+  }
+  const sink = new RecordSink(options, listener);
+  sink.space.adopt(files);
+  return sink;
+}
+
+class RecordSink implements Sink {
+  readonly kind = 'record';
+  readonly isDurable = true;
+  readonly space: RecordSpace;
+  readonly #options: RecordOptions;
+  readonly #listener: SinkListener;
+  readonly #loop: DiskLoop;
+  readonly #host: RecordHost;
+  readonly #rates: RecordRates;
+  readonly #folders = new Map<string, { readonly folder: RecordFolder; users: number }>();
+  #streams: RecordStream[] = [];
+  #problem: string | undefined;
+
+  constructor(options: RecordOptions, listener: SinkListener) {
+    this.#options = options;
+    this.#listener = listener;
+    this.#rates = new RecordRates(options.maxBytesPerSecond ?? defaultBytesPerSecond);
+    this.space = new RecordSpace(
+      { ...options, keepFreeBytes: options.keepFreeBytes ?? defaultKeepFreeBytes },
+      (problem) => this.#setProblem(problem),
+    );
+    this.#host = this.#makeHost();
+    this.#loop = startDiskLoop(
+      () => this.#next(),
+      stuckMs,
+      () => this.#setProblem(`an operation on ${options.directory} has taken ${stuckMs / 1000} s`),
+    );
+  }
+
+  open(address: StreamAddress): SinkStream {
+    const path = streamFolder(this.#options.directory, address.name, address.stream);
+    const shared = this.#folders.get(path) ?? {
+      folder: new RecordFolder(this.#options.directory, path),
+      users: 0,
+    };
+    shared.users += 1;
+    this.#folders.set(path, shared);
+    const limits = { ...defaultSegment, ...this.#options.segment };
+    const plan = new RecordPlan(address.media, limits, this.#options.scannerFor);
+    const stream = new RecordStream(address, shared.folder, plan, this.#host);
+    this.#streams.push(stream);
+    return stream;
+  }
+
+  async close(): Promise<void> {
+    const closing = Promise.all(this.#streams.map((stream) => stream.close()));
+    await within(closing, closeLimitMs);
+    await this.#loop.close(closeLimitMs);
+  }
+
+  #next(): Work | number {
+    const now = monotonicMs();
+    this.#dropDone();
+    if (this.space.isDue(now)) return { run: () => this.space.tend(now) };
+    let wait = this.space.dueInMs(now);
+    for (const [index, stream] of this.#streams.entries()) {
+      const mayWriteInMs = this.#mayWriteInMs(stream, now);
+      const dueInMs = (stream.dueAtMs(mayWriteInMs === 0) ?? Infinity) - now;
+      if (dueInMs <= 0) return this.#turnOf(stream, { index, mayWrite: mayWriteInMs === 0 });
+      wait = Math.min(wait, dueInMs, mayWriteInMs === 0 ? Infinity : mayWriteInMs);
+    }
+    return wait;
+  }
+
+  /** The stream goes to the end of the row, so that a busy one keeps nobody waiting. */
+  #turnOf(stream: RecordStream, turn: { readonly index: number; readonly mayWrite: boolean }): Work {
+    this.#streams.splice(turn.index, 1);
+    this.#streams.push(stream);
+    const { name } = stream.address;
+    return {
+      run: async () => {
+        const now = monotonicMs();
+        const granted = turn.mayWrite ? this.#rates.allowance(name, now) : 0;
+        const allowance = stream.isClosing ? Infinity : granted;
+        this.#rates.spend(name, await stream.step(allowance), now);
+      },
+    };
+  }
+
+  #mayWriteInMs(stream: RecordStream, now: number): number {
+    if (stream.isClosing) return 0;
+    return Math.max(this.#rates.waitMs(stream.address.name, now), this.space.waitMs(now));
+  }
+
+  #dropDone(): void {
+    if (!this.#streams.some((stream) => stream.isDone)) return;
+    for (const stream of this.#streams) if (stream.isDone) this.#leave(stream.folder);
+    this.#streams = this.#streams.filter((stream) => !stream.isDone);
+  }
+
+  #leave(folder: RecordFolder): void {
+    const shared = this.#folders.get(folder.path);
+    if (shared === undefined) return;
+    shared.users -= 1;
+    if (shared.users > 0) return;
+    this.#folders.delete(folder.path);
+    void folder.close().catch(() => undefined);
+  }
+
+  #setProblem(problem: string | undefined): void {
+    if (problem === this.#problem) return;
+    this.#problem = problem;
+    this.#listener.onHealth(
+      problem === undefined,
+      problem ?? `recording to ${this.#options.directory} works again`,
+    );
+  }
+
+  #makeHost(): RecordHost {
+    const { emit, directory } = this.#options;
+    return {
+      durability: this.#options.durability ?? 'Synced',
+      now: monotonicMs,
+      wake: () => this.#loop.wake(),
+      onDurable: (stream) => this.#listener.onDurable(stream),
+      onFailure: (error) => {
+        this.#setProblem(
+          `recording to ${directory} fails: ${error instanceof Error ? error.message : 'unknown'}`,
+        );
+        this.space.failed();
+      },
+      onOpened: (stream, path) => this.space.opened(path, stream.address.name),
+      onGrown: (path, bytes) => this.space.grown(path, bytes),
+      onClosed: (stream, { file, offset, bytes }) => {
+        const path = `${stream.folder.path}/${file}`;
+        this.space.closed(path);
+        const shown = relative(directory, path);
+        emit({ event: 'recorded', client: stream.address.name, file: shown, offset, bytes });
+      },
+    };
+  }
+}
