@@ -2,7 +2,6 @@
  * One operation at a time on a file system: a disk that hangs takes one of Node's file threads and no more. The loop asks
  * what is due, does it, and sleeps until something is.
  */
-import { performance } from 'node:perf_hooks';
 
 export interface Work {
   /** Does one bounded piece; must not reject. */
@@ -59,11 +58,6 @@ export function startDiskLoop(next: () => Work | number, stuckMs: number, onStuc
       await within(ended, limitMs);
     },
   };
-}
-
-/** Milliseconds that only grow, for differences. */
-export function monotonicMs(): number {
-  return performance.now();
 }
 
 /** Waits for a promise, but not longer; true where it was kept. */

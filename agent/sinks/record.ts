@@ -4,7 +4,7 @@ import { relative } from 'node:path';
 import type { EmitEvent } from '../events.ts';
 import type { ScannerFor } from './part-scanner.ts';
 import { RecordFolder } from './record-folder.ts';
-import { monotonicMs, startDiskLoop, within, type DiskLoop, type Work } from './record-loop.ts';
+import { startDiskLoop, within, type DiskLoop, type Work } from './record-loop.ts';
 import { streamFolder } from './record-names.ts';
 import { RecordPlan, type SegmentLimits } from './record-plan.ts';
 import { RecordRates } from './record-rates.ts';
@@ -106,7 +106,7 @@ class RecordSink implements Sink {
   }
 
   #next(): Work | number {
-    const now = monotonicMs();
+    const now = performance.now();
     this.#dropDone();
     if (this.space.isDue(now)) return { run: () => this.space.tend(now) };
     let wait = this.space.dueInMs(now);
@@ -126,7 +126,7 @@ class RecordSink implements Sink {
     const { name } = stream.address;
     return {
       run: async () => {
-        const now = monotonicMs();
+        const now = performance.now();
         const granted = turn.mayWrite ? this.#rates.allowance(name, now) : 0;
         const allowance = stream.isClosing ? Infinity : granted;
         this.#rates.spend(name, await stream.step(allowance), now);
@@ -167,7 +167,7 @@ class RecordSink implements Sink {
     const { emit, directory } = this.#options;
     return {
       durability: this.#options.durability ?? 'Synced',
-      now: monotonicMs,
+      now: () => performance.now(),
       wake: () => this.#loop.wake(),
       onDurable: (stream) => this.#listener.onDurable(stream),
       onFailure: (error) => {

@@ -12,6 +12,11 @@ export interface SourceListener {
 }
 
 export interface Source {
+  /**
+   * Asks for no more bytes for now, or for more again. Only where the other end can wait without loss (a pipe, a file); a
+   * camera cannot, and has no such method. Some bytes may still come.
+   */
+  setPaused?(isPaused: boolean): void;
   /** Stops the camera session and ends what it started; resolves when nothing is left running. */
   close(): Promise<void>;
 }
