@@ -42,8 +42,11 @@ export interface MediaScanner {
   /**
    * What to inject (bytes that are not counted) before counted bytes that do not continue: PAT, PMT, parameter sets, and a
    * packet with discontinuity_indicator for each PID. Empty where nothing is needed or known.
+   *
+   * @param offset where the counted bytes will go on. For a cut or video PES start told not too long ago, tables, counters
+   * and time are those of that place; otherwise, or without it, those of now
    */
-  preamble(): Uint8Array;
+  preamble(offset?: number): Uint8Array;
   /** The source began anew: forget partial packets and tables; bytes go on at `offset`. */
   restart(offset: number): void;
 }

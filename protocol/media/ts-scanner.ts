@@ -1,0 +1,210 @@
+/** Reads along with an MPEG transport stream: tables, PES starts and key frames of its first program. */
+import { judgeContinuity, PacketReader, parsePacketHeader, type PacketHeader } from './mpegts.ts';
+import { PesHeaderReader } from './pes.ts';
+import { isFreePid, ProgramReader } from './program-reader.ts';
+import type { Program, ProgramStream } from './psi.ts';
+import type { Mark, MediaScanner } from './scanner.ts';
+import { type Entry, EntryLog } from './ts-entries.ts';
+import { encodePreamble } from './ts-preamble.ts';
+import { createVideoReader, isVideoType } from './video-codecs.ts';
+import type { Picture, VideoReader } from './video-reader.ts';
+
+/** Streams of a program that are followed; cameras have two or three. Our choice. */
+const maxStreams = 32;
+/** Stream types that come in sections, not PES packets: private sections, DSM-CC, SCTE-35. @see ISO/IEC 13818-1 table 2-34 */
+const sectionTypes: ReadonlySet<number> = new Set([0x05, 0x08, 0x0a, 0x0b, 0x0c, 0x0d, 0x14, 0x16, 0x86]);
+
+/** Cuts are found by a stream's pictures, or, in a program without video, are where its PES packets begin. */
+type Role = 'video' | 'everyPes' | 'other';
+
+interface ElementaryStream {
+  readonly pid: number;
+  readonly streamType: number;
+  readonly role: Role;
+  readonly video: VideoReader | undefined;
+  readonly pes: PesHeaderReader;
+  /** What its packets are now read as. */
+  state: 'idle' | 'header' | 'payload';
+  /** The place of its PES packet. */
+  entry: Entry;
+}
+
+interface Packet {
+  readonly header: PacketHeader;
+  readonly bytes: Uint8Array;
+  readonly offset: number;
+}
+
+/** `video/mp2t`. */
+export class TsScanner implements MediaScanner {
+  readonly media = 'video/mp2t';
+  #packets: PacketReader;
+  #program = new ProgramReader();
+  #streams = new Map<number, ElementaryStream>();
+  readonly #continuity = new Map<number, number>();
+  readonly #entries = new EntryLog();
+  /** Annex B; what key frames lacked. */
+  #parameterSets: Uint8Array = new Uint8Array(0);
+  #marks: Mark[] = [];
+
+  constructor(startOffset: number) {
+    this.#packets = new PacketReader(startOffset);
+  }
+
+  get elementaryPids(): readonly number[] {
+    return [...this.#streams.keys()];
+  }
+
+  push(bytes: Uint8Array): readonly Mark[] {
+    this.#packets.push(bytes, this.#onPacket);
+    const marks = this.#marks;
+    this.#marks = [];
+    return marks;
+  }
+
+  preamble(offset?: number): Uint8Array {
+    const entry = offset === undefined ? undefined : this.#entries.find(offset);
+    return encodePreamble(entry ?? this.#entryAt(offset ?? 0));
+  }
+
+  restart(offset: number): void {
+    this.#packets = new PacketReader(offset);
+    this.#program = new ProgramReader();
+    this.#streams = new Map();
+    this.#parameterSets = new Uint8Array(0);
+    this.#continuity.clear();
+    this.#entries.clear();
+  }
+
+  readonly #onPacket = (bytes: Uint8Array, at: number, offset: number): void => {
+    const header = parsePacketHeader(bytes, at);
+    if (header === undefined) return;
+    const { pid } = header;
+    const stream = this.#streams.get(pid);
+    if (stream === undefined && !this.#program.isTablePid(pid)) return;
+    const continuity = judgeContinuity(header, this.#continuity.get(pid));
+    if (continuity === 'broken') this.#lose(pid, stream);
+    if (continuity !== 'repeated' && header.hasPayload && !header.isScrambled) {
+      // Entries keep the counters as they are before the packet.
+      this.#continuity.set(pid, (header.continuity - 1) & 0x0f);
+      this.#onPayload(stream, { header, bytes, offset });
+    }
+    this.#continuity.set(pid, header.continuity);
+  };
+
+  #lose(pid: number, stream: ElementaryStream | undefined): void {
+    if (this.#program.isTablePid(pid)) this.#program.lose(pid);
+    if (stream === undefined) return;
+    stream.state = 'idle';
+    stream.video?.abandon();
+  }
+
+  #onPayload(stream: ElementaryStream | undefined, packet: Packet): void {
+    const { header, bytes, offset } = packet;
+    if (stream !== undefined && !this.#program.isTablePid(header.pid)) {
+      this.#onElementary(stream, packet);
+      return;
+    }
+    const change = this.#program.push(header, bytes, offset);
+    if (change === undefined) return;
+    this.#follow(change.program);
+    if (!change.isFirst) this.#marks.push({ kind: 'change', offset: change.offset, what: 'pmt' });
+  }
+
+  /** Another program: a stream that goes on is read on, a new one from its next PES packet. */
+  #follow(program: Program): void {
+    const old = this.#streams;
+    this.#streams = new Map();
+    const wanted = program.streams.filter(({ pid }) => isFreePid(pid) && !this.#program.isTablePid(pid));
+    for (const [stream, role] of castStreams(wanted)) {
+      const before = old.get(stream.pid);
+      const goesOn = before?.role === role && before.streamType === stream.streamType;
+      this.#streams.set(stream.pid, goesOn ? before : this.#openStream(stream, role));
+    }
+    for (const pid of this.#continuity.keys()) {
+      if (!this.#program.isTablePid(pid) && !this.#streams.has(pid)) this.#continuity.delete(pid);
+    }
+  }
+
+  #openStream({ pid, streamType }: ProgramStream, role: Role): ElementaryStream {
+    const video = role === 'video' ? createVideoReader(streamType) : undefined;
+    return {
+      pid,
+      streamType,
+      role,
+      video,
+      pes: new PesHeaderReader(),
+      state: 'idle',
+      entry: this.#entryAt(0),
+    };
+  }
+
+  #onElementary(stream: ElementaryStream, { header, bytes, offset }: Packet): void {
+    if (header.isStart) this.#beginPes(stream, header.randomAccess, offset);
+    let at = header.payloadAt;
+    if (stream.state === 'header') {
+      const read = stream.pes.push(bytes, at, header.payloadEnd);
+      if (typeof read === 'object') this.#openPes(stream, read.header.pts);
+      if (read === 'bad') stream.state = 'idle';
+      if (typeof read === 'object') at = read.payloadAt;
+    }
+    if (stream.state !== 'payload') return;
+    const picture = stream.video?.push(bytes, at, header.payloadEnd);
+    if (picture !== undefined) this.#onPicture(stream, picture);
+  }
+
+  #beginPes(stream: ElementaryStream, randomAccess: boolean, offset: number): void {
+    stream.state = 'header';
+    stream.pes.reset();
+    stream.video?.begin(randomAccess);
+    stream.entry = stream.role === 'other' ? { ...stream.entry, offset } : this.#entryAt(offset);
+  }
+
+  #openPes(stream: ElementaryStream, pts: number | undefined): void {
+    stream.state = stream.video === undefined ? 'idle' : 'payload';
+    const { pid, role } = stream;
+    const { offset } = stream.entry;
+    const time = pts === undefined ? {} : { pts };
+    this.#marks.push({ kind: 'pes', offset, pid, isVideo: role === 'video', ...time });
+    if (role === 'other') return;
+    stream.entry = { ...stream.entry, ...time };
+    const isCut = role === 'everyPes';
+    this.#entries.keep(stream.entry, isCut);
+    if (isCut) this.#marks.push({ kind: 'cut', offset, quality: 'idr', ...time });
+  }
+
+  #onPicture(stream: ElementaryStream, picture: Picture): void {
+    stream.state = 'idle';
+    const { offset, pts } = stream.entry;
+    if (picture.isOtherCodec) this.#marks.push({ kind: 'change', offset, what: 'codec' });
+    if (picture.key === undefined) return;
+    this.#parameterSets = picture.isSelfContained
+      ? new Uint8Array(0)
+      : (stream.video?.parameterSets() ?? new Uint8Array(0));
+    this.#entries.keep({ ...stream.entry, parameterSets: this.#parameterSets }, true);
+    this.#marks.push({ kind: 'cut', offset, quality: picture.key, ...(pts === undefined ? {} : { pts }) });
+  }
+
+  #entryAt(offset: number): Entry {
+    const video = [...this.#streams.values()].find(({ role }) => role === 'video');
+    return {
+      offset,
+      tables: this.#program.tables,
+      videoPid: video?.pid,
+      continuity: [...this.#streams.keys(), ...this.#program.pids].map((pid) => [
+        pid,
+        this.#continuity.get(pid) ?? 15,
+      ]),
+      parameterSets: this.#parameterSets,
+    };
+  }
+}
+
+/** The streams that come in PES packets; the first video, or without any the first of all, is what cuts go by. */
+function castStreams(all: readonly ProgramStream[]): readonly (readonly [ProgramStream, Role])[] {
+  const streams = all.filter(({ streamType }) => !sectionTypes.has(streamType)).slice(0, maxStreams);
+  const video = streams.find(({ streamType }) => isVideoType(streamType));
+  const leader = video ?? streams[0];
+  const leading = video === undefined ? 'everyPes' : 'video';
+  return streams.map((stream) => [stream, stream === leader ? leading : 'other']);
+}
