@@ -1,4 +1,5 @@
 /** Who may shake hands now: handshakes cost a millisecond each, and anybody on the network can ask for one. Pure. */
+import ipaddr from 'ipaddr.js';
 
 /** Our choice: a machine that starts calls with its cameras and links, far fewer than these. */
 export const maxHandshakesPerSource = 32;
@@ -111,4 +112,12 @@ export class Admission<Connection> {
   #forgetIfIdle(name: string, source: Source<Connection>): void {
     if (source.open === 0 && source.waiting.length === 0) this.#sources.delete(name);
   }
+}
+
+/** Whom a connection counts for: an IPv4 address, or the /64 that an IPv6 host may choose its addresses from. */
+export function handshakeSource(address: string): string {
+  if (!ipaddr.isValid(address)) return 'unknown';
+  const parsed = ipaddr.process(address);
+  if (!(parsed instanceof ipaddr.IPv6)) return parsed.toString();
+  return parsed.parts.slice(0, 4).join(':');
 }

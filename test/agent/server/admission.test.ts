@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   Admission,
+  handshakeSource,
   maxHandshakes,
   maxHandshakesPerSource,
   maxWaiting,
@@ -69,6 +70,19 @@ describe('Admission', () => {
       }),
       { numRuns: 100 },
     );
+  });
+});
+
+describe('handshakeSource', () => {
+  it.each([
+    ['192.168.1.9', '192.168.1.9', true],
+    ['192.168.1.9', '192.168.1.10', false],
+    ['::ffff:192.168.1.9', '192.168.1.9', true],
+    ['fd00::1', 'fd00::ffff:2', true],
+    ['fd00::1', 'fd00:0:0:1::1', false],
+    ['fe80::1%eth0', 'fe80::2', true],
+  ])('takes %s and %s for the same source: %s', (a, b, isSame) => {
+    expect(handshakeSource(a) === handshakeSource(b)).toBe(isSame);
   });
 });
 
