@@ -13,17 +13,19 @@ import { takeWelcome } from './core-steps.ts';
 
 type SessionEvent = Extract<ClientEvent, { session: number }>;
 
+type LineEvent = Extract<SessionEvent, { kind: 'acked' | 'redirect' | 'peers' | 'alive' }>;
+
 /** What comes from sessions; one that was closed says nothing any more. */
 export function takeSessionEvent(turn: Turn, event: SessionEvent): void {
-  const { state } = turn;
-  const session = state.sessions.get(event.session);
+  const session = turn.state.sessions.get(event.session);
   if (session === undefined) return;
+  if (event.kind === 'sent') noteSent(turn.state, session, event.upTo);
+  else takeAnswer(turn, session, event);
+}
+
+function takeAnswer(turn: Turn, session: Session, event: Exclude<SessionEvent, { kind: 'sent' }>): void {
   switch (event.kind) {
-    case 'sent':
-      noteSent(state, session, event.upTo);
-      return;
     case 'welcomed':
-      session.lastLineRanMs = state.ranMs;
       welcome(turn, session, event);
       return;
     case 'dialFailed':
@@ -39,16 +41,12 @@ export function takeSessionEvent(turn: Turn, event: SessionEvent): void {
     case 'redirect':
     case 'peers':
     case 'alive':
-      session.lastLineRanMs = state.ranMs;
       takeLine(turn, session, event);
   }
 }
 
-function takeLine(
-  turn: Turn,
-  session: Session,
-  event: Extract<SessionEvent, { kind: 'acked' | 'redirect' | 'peers' | 'alive' }>,
-): void {
+function takeLine(turn: Turn, session: Session, event: LineEvent): void {
+  session.lastLineRanMs = turn.state.ranMs;
   const isCurrent = session === currentSession(turn.state);
   switch (event.kind) {
     case 'acked':
@@ -68,6 +66,7 @@ function takeLine(
 function welcome(turn: Turn, session: Session, event: Extract<ClientEvent, { kind: 'welcomed' }>): void {
   const { phase } = turn.state;
   if (session.stage !== 'dialing') return;
+  session.lastLineRanMs = turn.state.ranMs;
   noteWelcome(session, { id: event.id, name: event.name });
   if (phase.name === 'lost') winSearch(turn, phase.search, session);
   else if (phase.name === 'dial' && phase.target === session.id) takeWelcome(turn.state, phase);

@@ -36,8 +36,8 @@ export function moveOn(turn: Turn): boolean {
     case 'stream':
     case 'dial':
     case 'stopped':
-      return false;
   }
+  return false;
 }
 
 /** (3) */
