@@ -1,23 +1,19 @@
 /** Reads along with the counted bytes of parts, with the injected tables in front of them shown to the scanner too. */
 import type { MediaType } from '../../protocol/documents.ts';
 import type { Mark, MediaScanner } from '../../protocol/media/scanner.ts';
-
-/** Makes the scanner of a media type; its first byte is at `startOffset`. */
-export type ScannerFor = (media: MediaType, startOffset: number) => MediaScanner;
+import { createScanner } from '../../protocol/media/scanners.ts';
 
 /** Injected bytes that are kept for the scanner until the first counted one (tables and discontinuities: some kilobytes). */
 const maxPreambleBytes = 64 * 1024;
 
 export class PartScanner {
   readonly #media: MediaType;
-  readonly #scannerFor: ScannerFor;
   #scanner: MediaScanner | undefined;
   /** Set between a `begin` and its first counted byte. */
   #preamble: Uint8Array[] | undefined = [];
 
-  constructor(media: MediaType, scannerFor: ScannerFor) {
+  constructor(media: MediaType) {
     this.#media = media;
-    this.#scannerFor = scannerFor;
   }
 
   begin(): void {
@@ -40,7 +36,7 @@ export class PartScanner {
     this.#preamble = undefined;
     // Injected tables tell which PID is the video; they end where the counted bytes begin.
     const start = offset - lengthOf(shown);
-    const scanner = this.#scanner ?? this.#scannerFor(this.#media, start);
+    const scanner = this.#scanner ?? createScanner(this.#media, start);
     scanner.restart(start);
     for (const chunk of shown) scanner.push(chunk);
     this.#scanner = scanner;

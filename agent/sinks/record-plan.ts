@@ -4,7 +4,7 @@
  */
 import type { BeginWhy, MediaType } from '../../protocol/documents.ts';
 import type { CutMark, Mark } from '../../protocol/media/scanner.ts';
-import { PartScanner, type ScannerFor } from './part-scanner.ts';
+import { PartScanner } from './part-scanner.ts';
 import { RecordClock } from './record-clock.ts';
 import type { IndexLine, IndexWhy } from './record-index.ts';
 import { type BytesItem, type FileItem, RecordQueue } from './record-queue.ts';
@@ -60,9 +60,9 @@ export class RecordPlan {
   /** Behind everything that was taken. `mapped`: where offset − position last changed. */
   #taken = { offset: 0, position: 0, mapped: 0, isInjected: false };
 
-  constructor(media: MediaType, limits: SegmentLimits, scannerFor: ScannerFor) {
+  constructor(media: MediaType, limits: SegmentLimits) {
     this.#limits = limits;
-    this.#scanner = new PartScanner(media, scannerFor);
+    this.#scanner = new PartScanner(media);
   }
 
   /** Bytes written and not taken. */

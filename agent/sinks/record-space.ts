@@ -9,8 +9,8 @@ export interface SpaceOptions extends RetentionLimits {
   readonly keepFreeBytes: number;
 }
 
-/** How often the disk is looked at, in milliseconds: well, and while something is wrong. */
-const lookEveryMs = { healthy: 10_000, unhealthy: 2000 } as const;
+/** How often the disk is looked at, in milliseconds: while all is well, while something is wrong, and in the middle of deleting. */
+const lookEveryMs = { healthy: 10_000, unhealthy: 2000, deleting: 100 } as const;
 /** Writing that much makes a look due sooner: a second of a fast disk. */
 const lookAfterBytes = 64 * 1024 * 1024;
 /** Deleting is slow on large files: a few at a time, so that streams are not kept waiting. */
@@ -25,6 +25,7 @@ export class RecordSpace {
   readonly #files = new Map<string, Stored>();
   #lookAtMs = 0;
   #grownBytes = 0;
+  #hasMoreToDelete = false;
   #isFull = false;
   #isHealthy = false;
 
@@ -80,7 +81,8 @@ export class RecordSpace {
       (error: unknown) => `looking at ${this.#options.directory}: ${told(error)}`,
     );
     this.#grownBytes = 0;
-    this.#lookAtMs = nowMs + (problem === undefined ? lookEveryMs.healthy : lookEveryMs.unhealthy);
+    const everyMs = problem === undefined ? lookEveryMs.healthy : lookEveryMs.unhealthy;
+    this.#lookAtMs = nowMs + (this.#hasMoreToDelete ? lookEveryMs.deleting : everyMs);
     this.#isHealthy = problem === undefined;
     this.#onProblem(problem);
   }
@@ -93,6 +95,7 @@ export class RecordSpace {
     const missing = await this.#missingBytes();
     const chosen = chooseEvictions([...this.#files.values()], this.#options, missing, Date.now());
     for (const file of chosen.slice(0, maxDeletions)) await this.#delete(file.path);
+    this.#hasMoreToDelete = chosen.length > maxDeletions;
     const stillMissing = chosen.length === 0 ? missing : await this.#missingBytes();
     this.#isFull = stillMissing > 0;
     if (this.#isFull)

@@ -2,7 +2,6 @@
 import { mkdir } from 'node:fs/promises';
 import { relative } from 'node:path';
 import type { EmitEvent } from '../events.ts';
-import type { ScannerFor } from './part-scanner.ts';
 import { RecordFolder } from './record-folder.ts';
 import { startDiskLoop, within, type DiskLoop, type Work } from './record-loop.ts';
 import { streamFolder } from './record-names.ts';
@@ -24,7 +23,6 @@ export interface RecordOptions extends RetentionLimits {
   /** A camera that sends more for longer is read more slowly; default 16 MiB a second. */
   readonly maxBytesPerSecond?: number;
   readonly segment?: Partial<SegmentLimits>;
-  readonly scannerFor: ScannerFor;
   readonly emit: EmitEvent;
 }
 
@@ -93,7 +91,7 @@ class RecordSink implements Sink {
     shared.users += 1;
     this.#folders.set(path, shared);
     const limits = { ...defaultSegment, ...this.#options.segment };
-    const plan = new RecordPlan(address.media, limits, this.#options.scannerFor);
+    const plan = new RecordPlan(address.media, limits);
     const stream = new RecordStream(address, shared.folder, plan, this.#host);
     this.#streams.push(stream);
     return stream;
