@@ -1,25 +1,16 @@
-import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { type Server, type Socket, connect as dial, createServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ClientSession, type SessionOwner } from '../../../agent/server/sessions.ts';
 import { type Connect, type HospDocument, encodeDocument } from '../../../protocol/documents.ts';
 import { encodeFrame } from '../../../protocol/frames.ts';
-import type { Leaf } from '../../../protocol/trust.ts';
+import { plainLeaf } from '../../support/leaf.ts';
 import { type LineEar, hearLines } from '../../support/lines.ts';
 import { type MemorySink, openMemorySink } from '../../support/memory-sink.ts';
 
 const serverId = 'hcsp:/PtPvXYJSQsqwTJpPGjwog';
 const clientId = 'ab:EIW6Qe0ARnWrsJZTsHWada';
-const leaf: Leaf = {
-  role: 'client',
-  id: clientId,
-  name: 'default/door',
-  spkiSha256: '00',
-  publicKey: generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey,
-  notAfterMs: Infinity,
-  anchorSha256: '00',
-};
+const leaf = plainLeaf('client', clientId, 'default/door');
 const hello: Connect = {
   kind: 'connect',
   to: serverId,
