@@ -32,6 +32,7 @@ export const containerInterfaces: readonly string[] = [
 ];
 
 const maxInterfaces = 16;
+const notMachines: ReadonlySet<string> = new Set(['multicast', 'broadcast', 'unspecified', 'linkLocal']);
 
 /**
  * The interfaces to announce on, by name. `lo` only where it is named, as what is announced there is of use to this machine
@@ -61,6 +62,19 @@ export function interfaceOf(
   if (!ipaddr.isValid(address)) return undefined;
   const parsed = ipaddr.process(address);
   return interfaces.find(({ networks }) => networks.some((network) => isWithin(parsed, network)));
+}
+
+/**
+ * Whether a peer that says it is reached there may be called: a single machine in a network that we announce on. So nobody can
+ * make us call whom they like by a signed message of long ago.
+ */
+export function isCallable(address: string, interfaces: readonly AnnouncedInterface[]): boolean {
+  if (!ipaddr.isValid(address)) return false;
+  const parsed = ipaddr.process(address);
+  if (notMachines.has(parsed.range())) return false;
+  return interfaces.some(({ networks }) =>
+    networks.some((network) => isWithin(parsed, network) && !isEdgeOf(parsed, network)),
+  );
 }
 
 /** Whether two scans found the same. */
@@ -106,6 +120,14 @@ function isLinkLocal(address: string): boolean {
 function isWithin(address: ipaddr.IPv4 | ipaddr.IPv6, network: string): boolean {
   const [base, bits] = ipaddr.parseCIDR(network);
   return base.kind() === address.kind() && address.match(base, bits);
+}
+
+/** The network's own address or its broadcast address: no machine has it. */
+function isEdgeOf(address: ipaddr.IPv4 | ipaddr.IPv6, network: string): boolean {
+  const [base, bits] = ipaddr.parseCIDR(network);
+  if (base.kind() === 'ipv6' || bits >= 31) return false;
+  const edges = [ipaddr.IPv4.networkAddressFromCIDR(network), ipaddr.IPv4.broadcastAddressFromCIDR(network)];
+  return edges.some((edge) => edge.toString() === address.toString());
 }
 
 function matchesGlob(name: string, glob: string): boolean {

@@ -1,6 +1,11 @@
 import type { NetworkInterfaceInfo } from 'node:os';
 import { describe, expect, it } from 'vitest';
-import { containerInterfaces, interfaceOf, selectInterfaces } from '../../../agent/server/interfaces.ts';
+import {
+  containerInterfaces,
+  interfaceOf,
+  isCallable,
+  selectInterfaces,
+} from '../../../agent/server/interfaces.ts';
 
 const machine = {
   lo: [ipv4('127.0.0.1', 8, true), ipv6('::1', 128, true)],
@@ -62,6 +67,30 @@ describe('interfaceOf', () => {
     ['not an address', undefined],
   ])('finds the network of %s', (address, name) => {
     expect(interfaceOf(address, interfaces)?.name).toBe(name);
+  });
+});
+
+describe('isCallable', () => {
+  const interfaces = selectInterfaces(machine, { interfaces: ['eth0', 'eth1', 'lo'], excludeInterfaces: [] });
+
+  it.each([
+    ['192.168.1.200', true],
+    ['10.200.0.1', true],
+    ['127.0.0.1', true],
+    ['fd00::77', true],
+    ['192.168.1.255', false],
+    ['192.168.1.0', false],
+    ['10.255.255.255', false],
+    ['192.168.2.9', false],
+    ['224.0.0.251', false],
+    ['255.255.255.255', false],
+    ['0.0.0.0', false],
+    ['169.254.169.254', false],
+    ['fe80::1', false],
+    ['8.8.8.8', false],
+    ['nuc.local', false],
+  ])('%s: %s', (address, expected) => {
+    expect(isCallable(address, interfaces)).toBe(expected);
   });
 });
 
