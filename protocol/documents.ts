@@ -1,6 +1,12 @@
 /** The `hosp` documents: everything that servers and clients say, as values. @see Fig 8A, Fig 8B */
+import { AttributeReader } from './attributes.ts';
+import { encodeAddressing, encodeBody } from './document-encoding.ts';
+import { bodyReaders } from './document-parsing.ts';
 import type { Endpoint } from './endpoints.ts';
 import type { ClientId, ServerId, everyClient } from './identifiers.ts';
+import { maxLineBytes } from './lines.ts';
+import { bad, good, quote, type Result } from './result.ts';
+import { parseXml, type XmlElement, type XmlProblem } from './xml.ts';
 
 /** A server as documents name it: `hcsp:…;ip=192.168.1.9:17320`. */
 export interface ServerReference {
@@ -148,3 +154,64 @@ export type HospDocument =
   | Bye
   | Signed
   | Serves;
+
+/** A document as it was found: `to` and `from` are what `hosp` says, unchecked where the kind does not name them. */
+export interface ParsedDocument {
+  readonly to?: string;
+  readonly from?: string;
+  readonly body: HospDocument;
+}
+
+/** Why bytes are no document: no XML of ours, not `hosp`, not one known child, or a value out of its limits. */
+export type DocumentProblem = XmlProblem | 'not-hosp' | 'child' | 'value';
+
+/** The namespace of every document; the only one. */
+export const hospNamespace = 'http://www.darwin-hcs.org/arch/hosp/1.0';
+
+/**
+ * Reads one document. Strict, but unknown attributes and unknown children are ignored, so that a later version can say
+ * more.
+ *
+ * @param line one line of ASCII of at most 8 KiB, with or without its line end
+ */
+export function parseDocument(line: Uint8Array | string): Result<ParsedDocument, DocumentProblem> {
+  const xml = parseXml(line);
+  if (!xml.ok) return xml;
+  const hosp = xml.value;
+  if (hosp.name !== 'hosp' || hosp.attributes.get('xmlns') !== hospNamespace) {
+    return bad('not-hosp', `parsing a document: ${quote(hosp.name)} is not hosp of ${hospNamespace}`);
+  }
+  const known = hosp.children.filter(({ name }) => bodyReaders.has(name));
+  const [child] = known;
+  if (child === undefined || known.length > 1) {
+    return bad('child', `parsing a document: ${known.length} known children instead of one`);
+  }
+  return readDocument(hosp, child);
+}
+
+/** One line without its line end; the same value gives the same bytes. Throws RangeError above 8 KiB (a bug of ours). */
+export function encodeDocument(document: HospDocument): string {
+  const line = `<hosp xmlns="${hospNamespace}"${encodeAddressing(document)}>${encodeBody(document)}</hosp>`;
+  if (line.length > maxLineBytes)
+    throw new RangeError(`encoding ${document.kind}: above ${maxLineBytes} bytes`);
+  return line;
+}
+
+function readDocument(hosp: XmlElement, child: XmlElement): Result<ParsedDocument, DocumentProblem> {
+  const hospReader = new AttributeReader(hosp);
+  const bodyReader = new AttributeReader(child);
+  const body = bodyReaders.get(child.name)?.(bodyReader, hospReader);
+  if (hosp.text !== '' || (child.text !== '' && child.name !== 'signed'))
+    hospReader.fail('text between the tags');
+  const problem = hospReader.problem ?? bodyReader.problem;
+  if (body === undefined || problem !== undefined) {
+    return bad('value', `parsing ${child.name}: ${problem ?? 'unknown'}`);
+  }
+  return good({ ...addressing(hosp), body });
+}
+
+function addressing({ attributes }: XmlElement): Omit<ParsedDocument, 'body'> {
+  const to = attributes.get('to');
+  const from = attributes.get('from');
+  return { ...(to === undefined ? {} : { to }), ...(from === undefined ? {} : { from }) };
+}
