@@ -64,9 +64,14 @@ def main():
     protect(server, factory, user, password)
     server.get_mount_points().add_factory("/main", factory)
 
+    def on_session(_, session):
+        # What a reader that died leaves behind blocks the next one until then.
+        session.set_timeout(3)
+        say(event="session")
+
     def on_client(_, client):
         say(event="connected")
-        client.connect("new-session", lambda *_: say(event="session"))
+        client.connect("new-session", on_session)
         client.connect("closed", lambda *_: say(event="closed"))
 
     server.connect("client-connected", on_client)

@@ -1,0 +1,80 @@
+/** Starts `rtsp-camera.py`: a real RTSP camera with one session, a password and an encoded stream. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { join } from 'node:path';
+
+export interface RtspCamera {
+  /** Without user and password. */
+  readonly url: string;
+  /** What it has seen so far: `connected`, `session`, `closed`. */
+  readonly events: readonly string[];
+  stop(): Promise<void>;
+}
+
+export interface CameraStream {
+  readonly file: string;
+  readonly username: string;
+  readonly password: string;
+  readonly audio: 'aac' | 'mulaw' | 'none';
+}
+
+/** Resolves when the camera listens on a port of 127.0.0.1. */
+export async function startRtspCamera(stream: CameraStream): Promise<RtspCamera> {
+  const { file, username, password, audio } = stream;
+  const program = join(import.meta.dirname, 'rtsp-camera.py');
+  const child = spawn('/usr/bin/python3', [program, file, username, password, 'h264', audio], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const events: string[] = [];
+  const port = await new Promise<number>((resolve, reject) => {
+    child.once('close', () => reject(new Error('the camera has ended')));
+    createInterface(child.stdout).on('line', (line) => {
+      const said: { readonly port?: number; readonly event?: string } = JSON.parse(line);
+      if (said.event !== undefined) events.push(said.event);
+      if (said.port !== undefined) resolve(said.port);
+    });
+  });
+  return { url: `rtsp://127.0.0.1:${port}/main`, events, stop: () => stopChild(child) };
+}
+
+async function stopChild(child: ChildProcess): Promise<void> {
+  const closed = new Promise((resolve) => child.once('close', resolve));
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  child.kill('SIGTERM');
+  const timer = setTimeout(() => child.kill('SIGKILL'), 2000);
+  await closed;
+  clearTimeout(timer);
+}
+
+/** Encodes testsrc2 (whose frames are all different) and a tone; `file` says the container by its extension. */
+export function encodeTestVideo(
+  file: string,
+  {
+    seconds,
+    bFrames,
+    audio,
+  }: { readonly seconds: number; readonly bFrames: number; readonly audio: 'aac' | 'mulaw' },
+): void {
+  const sound = audio === 'aac' ? ['-c:a', 'aac'] : ['-c:a', 'pcm_mulaw', '-ar', '8000'];
+  run('ffmpeg', [
+    ...`-hide_banner -loglevel error -y -f lavfi -i testsrc2=size=320x240:rate=15`.split(' '),
+    ...`-f lavfi -i sine=frequency=440 -t ${seconds} -c:v libx264 -preset veryfast -g 30`.split(' '),
+    ...`-bf ${bFrames} -b_strategy 0 -pix_fmt yuv420p -ac 1`.split(' '),
+    ...sound,
+    file,
+  ]);
+}
+
+/** One hash for each coded frame, by ffmpeg: of its VCL NAL units only, in coding order. */
+export function frameHashes(file: string): readonly string[] {
+  const filters = 'h264_mp4toannexb,filter_units=pass_types=1-5';
+  const args = ['-v', 'error', '-i', file, '-map', '0:v:0', '-c', 'copy', '-bsf:v', filters];
+  const lines = run('ffmpeg', [...args, '-f', 'framehash', '-hash', 'md5', '-']).split('\n');
+  return lines.filter((line) => /^\d/.test(line)).map((line) => line.split(',')[5]?.trim() ?? '');
+}
+
+function run(command: string, args: readonly string[]): string {
+  const { status, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 1 << 26 });
+  if (status !== 0) throw new Error(`${command}: ${stderr}`);
+  return stdout;
+}
