@@ -128,7 +128,7 @@ export function closeSession(turn: Turn, session: Session, how: 'done' | 'abando
 
 /** The shell handed bytes to the socket. */
 export function noteSent(state: ClientState, session: Session, upTo: number): void {
-  if (upTo <= session.sent || upTo > session.limit) return;
+  if (upTo <= session.sent || upTo > state.produced) return;
   const last = session.sends.points.at(-1);
   if (last === undefined || state.ranMs - last.value >= betweenSendsMs) {
     appendPoint(session.sends, { offset: session.sent, value: state.ranMs }, keepLater);
