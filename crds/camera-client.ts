@@ -23,10 +23,9 @@ const credentialKinds = ['rtsp', 'http', 'rtmp'] as const;
 
 const mediaName = z
   .string()
-  .min(1)
   .max(255)
-  .regex(/^[A-Za-z0-9_][A-Za-z0-9._-]*(\/[A-Za-z0-9_][A-Za-z0-9._-]*)*$/, {
-    error: 'must be a path in the media folder: names [A-Za-z0-9._-] that begin with no dot, with / between',
+  .regex(/^[A-Za-z0-9_][A-Za-z0-9._ -]{0,254}$/, {
+    error: 'must be the name of a file in the media folder: [A-Za-z0-9._ -], no dot first',
   });
 
 const source = withRules(

@@ -31,7 +31,7 @@ export interface Assignment {
 }
 
 /** The kinds of source that an agent can open. */
-const openableKinds: readonly SourceKind[] = ['rtsp', 'file', 'test'];
+const openableKinds: readonly SourceKind[] = ['rtsp', 'http', 'file', 'test'];
 
 /**
  * Decides from all resources what the agent called `name` does: its HomeServer, and the cameras whose first bridge it is
@@ -106,6 +106,11 @@ function findCameraProblems(
   if (kind !== 'file' && spec.source.media !== 'video/mp2t') {
     const message = `found ${quote(spec.source.media)}: must be video/mp2t with ${kind}`;
     problems.push(problemAt(loaded, ['spec', 'source', 'media'], message));
+  }
+  if (spec.source.rtsp?.transport === 'UDP') {
+    problems.push(
+      problemAt(loaded, ['spec', 'source', 'rtsp', 'transport'], 'found "UDP": this version takes TCP only'),
+    );
   }
   if ((spec.streams ?? []).length > 0) {
     problems.push(

@@ -20,7 +20,7 @@ export function findUnknownFields(
     return value.flatMap((item, index) => findUnknownFields(bare.element, item, [...path, index]));
   }
   if (!(bare instanceof z.ZodObject) || !isPlainObject(value)) return [];
-  const known: readonly string[] = Object.keys(bare.shape);
+  const known = listFieldNames(bare);
   return Object.entries(value).flatMap(([name, inner]) => {
     const field: z.core.$ZodType | undefined = Object.hasOwn(bare.shape, name) ? bare.shape[name] : undefined;
     if (field === undefined) return [{ path: [...path, name], message: unknownField(name, known) }];
@@ -40,6 +40,22 @@ export function unwrap(schema: z.core.$ZodType): z.core.$ZodType {
     bare = bare.unwrap();
   }
   return bare;
+}
+
+/** What the API server writes into metadata by itself; known, but nothing to advise. */
+const serverWritten: ReadonlySet<string> = new Set([
+  'uid',
+  'resourceVersion',
+  'generation',
+  'creationTimestamp',
+  'managedFields',
+  'ownerReferences',
+  'finalizers',
+]);
+
+/** The fields of an object that a person may write. */
+export function listFieldNames({ shape }: z.ZodObject): readonly string[] {
+  return Object.keys(shape).filter((name) => !serverWritten.has(name));
 }
 
 export function isPlainObject(value: unknown): value is Record<string, unknown> {

@@ -1,7 +1,13 @@
 /** Wrong values, by the schema: what was found, and what would be right, in words. */
 import { z } from 'zod';
 import { quote } from '../../protocol/result.ts';
-import { findUnknownFields, isPlainObject, unwrap, type FieldProblem } from './field-names.ts';
+import {
+  findUnknownFields,
+  isPlainObject,
+  listFieldNames,
+  unwrap,
+  type FieldProblem,
+} from './field-names.ts';
 import type { FieldPath } from './yaml-documents.ts';
 
 export interface CheckOptions {
@@ -43,14 +49,19 @@ function describeIssue(issue: Issue, context: Context): FieldProblem {
       message: `found ${quote(String(path.at(-1)))}: ${inner?.message ?? 'must be another name'}`,
     };
   }
-  const right = hasOwnSentence(issue)
-    ? issue.message
-    : `must be ${describeSchema(schemaAt(context.schema, path))}`;
+  const right = describeRight(issue, context.schema);
   const value = valueAt(context.value, path);
   if (value === undefined) return { path, message: `missing: ${right}` };
   // A text where an object belongs may well be a password in the wrong place.
   const mayQuote = !context.isSecret && !(issue.code === 'invalid_type' && isStructure(issue.expected));
   return { path, message: `found ${describeValue(value, mayQuote)}: ${right}` };
+}
+
+function describeRight(issue: Issue, schema: z.core.$ZodType): string {
+  if (hasOwnSentence(issue)) return issue.message;
+  if (issue.code === 'too_big' && issue.origin === 'array')
+    return `must be a list of at most ${issue.maximum}`;
+  return `must be ${describeSchema(schemaAt(schema, issue.path))}`;
 }
 
 /** A pattern's sentence names the length too; a length beside it says nothing new. */
@@ -99,7 +110,7 @@ function describeSchema(schema: z.core.$ZodType | undefined): string {
   if (bare instanceof z.ZodBoolean) return 'true or false';
   if (bare instanceof z.ZodEnum) return `one of ${bare.options.join(', ')}`;
   if (bare instanceof z.ZodLiteral) return [...bare.values].join(' or ');
-  if (bare instanceof z.ZodArray) return describeList(bare);
+  if (bare instanceof z.ZodArray) return 'a list';
   if (bare instanceof z.ZodObject) return describeObject(bare);
   return bare instanceof z.ZodRecord ? 'an object (name: value)' : 'another value';
 }
@@ -109,13 +120,8 @@ function describeText({ minLength, maxLength }: z.ZodString): string {
   return `a text of ${minLength === null ? 'at most' : `${minLength} to`} ${maxLength} characters`;
 }
 
-function describeList(list: z.ZodArray): string {
-  const most = list._zod.bag['maximum'];
-  return typeof most === 'number' ? `a list of at most ${most}` : 'a list';
-}
-
-function describeObject({ shape }: z.ZodObject): string {
-  const names = Object.keys(shape);
+function describeObject(schema: z.ZodObject): string {
+  const names = listFieldNames(schema);
   return names.length === 0 ? '{}' : `an object (${names.join(', ')})`;
 }
 

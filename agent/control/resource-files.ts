@@ -12,11 +12,14 @@ import {
   type Loaded,
   type Resources,
 } from './resources.ts';
-import { parseYamlDocuments } from './yaml-documents.ts';
+import type { FieldProblem } from './field-names.ts';
+import { parseYamlDocuments, type YamlDocument } from './yaml-documents.ts';
 
 /** Well above what a home needs; a parser's time and memory grow with them. */
 const maxFiles = 256;
 const maxFileBytes = 1024 * 1024;
+/** Told of one document: enough to work on, and finding a line takes time. */
+const maxProblems = 100;
 const resourceNamePattern = /^[^.].*\.(?:yaml|yml|json)$/;
 /** Mode bits: anybody may read. */
 const readableByOthers = 0o004;
@@ -55,12 +58,28 @@ export function parseResources(
       loaded.push(each);
       if (isOpenToOthers && each.resource.kind === 'Secret') found.push(openSecret(each));
     } else {
-      for (const { path, message } of checked.problems) {
-        found.push({ file, line: document.lineOf(path), ...fieldOf(path), message });
-      }
+      found.push(...locate(file, document, checked.problems));
     }
   }
   return { loaded, problems: found.toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0)) };
+}
+
+function locate(
+  file: string,
+  document: YamlDocument,
+  problems: readonly FieldProblem[],
+): readonly ConfigProblem[] {
+  const located: ConfigProblem[] = problems
+    .slice(0, maxProblems)
+    .map(({ path, message }) => ({ file, line: document.lineOf(path), ...fieldOf(path), message }));
+  if (problems.length > maxProblems) {
+    located.push({
+      file,
+      line: document.line,
+      message: `and ${problems.length - maxProblems} more mistakes`,
+    });
+  }
+  return located;
 }
 
 function openSecret(loaded: Loaded): ConfigProblem {

@@ -39,7 +39,7 @@ const adviceByCode: Readonly<Record<string, string>> = {
   BAD_DIRECTIVE: 'unknown directive: a line that begins with % must be %YAML 1.2, or a quoted text',
   BAD_DQ_ESCAPE:
     'unknown escape in a text in double quotes: write \\\\ for a backslash, or use single quotes',
-  BAD_INDENT: 'wrong indentation: fields of one object must begin in the same column',
+  BAD_INDENT: 'wrong indentation, or a bracket above that is not closed',
   BAD_SCALAR_START: 'a text that begins with @ or ` must be in quotes',
   BLOCK_AS_IMPLICIT_KEY: 'wrong indentation, or a text with ": " in it that must be in quotes',
   DUPLICATE_KEY: 'field is there twice: must be there once',
