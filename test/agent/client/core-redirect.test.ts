@@ -1,0 +1,428 @@
+import { describe, expect, it } from 'vitest';
+import { ClientScript, candidateOf, idOf } from '../../support/client-script.ts';
+
+/** At A with 100 bytes durable, redirected to B, which has welcomed us. */
+function untilWelcome(): ClientScript {
+  const script = new ClientScript().startAtA();
+  script.redirect('A', 'B');
+  script.welcome('B');
+  return script;
+}
+
+/** As above, and the cut is at 110, where A has 100 bytes durable and was told `end`. */
+function untilEnd(): ClientScript {
+  const script = untilWelcome();
+  script.produce(10);
+  script.produceCut(10);
+  expect(script.of('end')).toMatchObject([{ session: script.session('A'), offset: 110 }]);
+  expect(script.core.phase.name).toBe('waitDurable');
+  script.forget();
+  return script;
+}
+
+describe('a redirect, step by step', () => {
+  it('dials the server that the redirect names, and only that one', () => {
+    const script = new ClientScript().startAtA();
+    script.forget();
+    script.redirect('A', 'B');
+    expect(script.of('dial')).toEqual([
+      {
+        kind: 'dial',
+        session: script.session('B'),
+        endpoints: candidateOf('B').endpoints,
+        expectId: idOf('B'),
+        hello: { moveAfterMs: 0, left: idOf('A'), leftWhy: 'rank' },
+      },
+    ]);
+    expect(script.core.phase.name).toBe('dial');
+  });
+
+  it('goes on at A until a cut behind the welcome', () => {
+    const script = untilWelcome();
+    script.produce(50);
+    expect(script.sent('A')).toBe(150);
+    expect(script.of('end')).toEqual([]);
+    script.produceCut(10);
+    expect(script.of('end')).toEqual([{ kind: 'end', session: script.session('A'), offset: 150 }]);
+  });
+
+  it('does not take a cut from before the welcome', () => {
+    const script = new ClientScript().startAtA();
+    script.redirect('A', 'B');
+    script.produceCut(10);
+    script.welcome('B');
+    script.produce(10);
+    expect(script.core.phase.name).toBe('waitCut');
+  });
+
+  it('takes the cut at the very end of what was made, where lines end there', () => {
+    const script = new ClientScript({ config: { media: 'text/plain' } });
+    script.welcome('A');
+    script.produce(20, [{ kind: 'cut', offset: 20, quality: 'idr' }]);
+    script.ackAll('A');
+    script.redirect('A', 'B');
+    script.forget();
+    script.welcome('B');
+    expect(script.of('begin')).toMatchObject([{ session: script.session('B'), offset: 20, why: 'handover' }]);
+  });
+
+  it('begins at B only when A has made everything up to the cut durable', () => {
+    const script = untilEnd();
+    script.ack('A', 109);
+    expect(script.of('begin')).toEqual([]);
+    script.ack('A', 110);
+    expect(script.of('begin')).toMatchObject([
+      { session: script.session('B'), offset: 110, why: 'handover', inject: true },
+    ]);
+    expect(script.sent('B')).toBe(120);
+  });
+
+  it('lets A have the bytes until each PID has begun a new PES packet behind the cut', () => {
+    const script = untilWelcome();
+    script.produce(0, [], [256, 257]);
+    script.produce(10, [
+      { kind: 'pes', offset: 100, pid: 256, isVideo: true },
+      { kind: 'cut', offset: 100, quality: 'idr' },
+    ]);
+    script.produce(10, [{ kind: 'pes', offset: 112, pid: 256, isVideo: true }]);
+    expect(script.of('end')).toEqual([]);
+    script.blocked.add('A');
+    script.produce(30, [{ kind: 'pes', offset: 125, pid: 257, isVideo: false }]);
+    expect(script.of('send').at(-1)).toMatchObject({ session: script.session('A'), upTo: 125 });
+    script.blocked.clear();
+    script.tell({ kind: 'tick' });
+    expect(script.of('end')).toMatchObject([{ session: script.session('A'), offset: 125 }]);
+  });
+
+  it('ends the old part after a second where a PID is silent', () => {
+    const script = untilWelcome();
+    script.produce(0, [], [256, 257]);
+    script.produceCut(10);
+    script.pass(900, 'A', 'B');
+    expect(script.of('end')).toEqual([]);
+    script.pass(200, 'A', 'B');
+    expect(script.of('end')).toMatchObject([{ offset: 110 }]);
+  });
+
+  it('gives A its FIN when all that it got is durable', () => {
+    const script = untilWelcome();
+    script.produce(0, [], [256]);
+    script.produceCut(10);
+    script.produce(10, [{ kind: 'pes', offset: 112, pid: 256, isVideo: true }]);
+    script.ack('A', 100);
+    expect(script.of('begin').at(-1)).toMatchObject({ session: script.session('B'), offset: 100 });
+    expect(script.of('close')).toEqual([]);
+    script.ack('A', 120);
+    expect(script.of('close')).toEqual([{ kind: 'close', session: script.session('A'), how: 'done' }]);
+  });
+
+  it('gives A its FIN after ten seconds at the latest', () => {
+    const script = untilWelcome();
+    script.produce(0, [], [256]);
+    script.produceCut(10);
+    script.produce(10, [{ kind: 'pes', offset: 112, pid: 256, isVideo: true }]);
+    script.ack('A', 100);
+    script.ackAll('B');
+    script.forget();
+    script.pass(9900, 'A', 'B');
+    expect(script.of('close')).toEqual([]);
+    script.pass(200, 'A', 'B');
+    expect(script.of('close')).toEqual([{ kind: 'close', session: script.session('A'), how: 'abandoned' }]);
+  });
+
+  it('tells the handover at the first ack of B, with what it repeats', () => {
+    const script = untilWelcome();
+    script.produce(0, [], [256]);
+    script.produce(10, [
+      { kind: 'pes', offset: 100, pid: 256, isVideo: true },
+      { kind: 'cut', offset: 100, quality: 'idr' },
+    ]);
+    script.produce(10, [{ kind: 'pes', offset: 112, pid: 256, isVideo: true }]);
+    script.ack('A', 100);
+    script.nowMs += 40;
+    script.ack('B', 100, 101);
+    expect(script.told('handedOver')).toEqual([
+      {
+        event: 'handedOver',
+        client: 'default/door',
+        from: 'a',
+        to: 'b',
+        reason: 'rank',
+        milliseconds: 40,
+        framesLost: 0,
+        framesRepeated: 1,
+      },
+    ]);
+  });
+});
+
+describe('the cut that does not come', () => {
+  it('is made at a video PES start after cutWait', () => {
+    const script = untilWelcome();
+    for (let i = 0; i < 99; i += 1) {
+      script.produce(10, [{ kind: 'pes', offset: script.core.produced, pid: 256, isVideo: true }]);
+      script.ackAll('A');
+      script.pass(100, 'A', 'B');
+    }
+    expect(script.core.phase.name).toBe('waitCut');
+    script.pass(200, 'A', 'B');
+    expect(script.told('cut')).toMatchObject([{ offset: 1080, quality: 'lossy' }]);
+  });
+
+  it('is made anywhere a second later, where nothing comes at all', () => {
+    const script = untilWelcome();
+    script.pass(10_900, 'A', 'B');
+    expect(script.core.phase.name).toBe('waitCut');
+    script.pass(200, 'A', 'B');
+    expect(script.of('begin').at(-1)).toMatchObject({ session: script.session('B'), offset: 100 });
+  });
+});
+
+describe('what a redirect must not do', () => {
+  it('nothing changes when the same server is named again', () => {
+    const script = untilWelcome();
+    script.forget();
+    script.redirect('A', 'B');
+    expect(script.effects.filter(({ kind }) => kind !== 'wake')).toEqual([]);
+  });
+
+  it('a redirect of a server that we do not stream to is ignored', () => {
+    const script = untilWelcome();
+    script.forget();
+    script.redirect('B', 'C');
+    expect(script.of('dial')).toEqual([]);
+  });
+
+  it('a redirect to itself is ignored', () => {
+    const script = new ClientScript().startAtA();
+    script.forget();
+    script.redirect('A', 'A');
+    expect(script.of('dial')).toEqual([]);
+  });
+
+  it('another server closes the first and is dialed; A goes on', () => {
+    const script = untilWelcome();
+    const b = script.session('B');
+    script.forget();
+    script.redirect('A', 'C');
+    expect(script.of('close')).toEqual([{ kind: 'close', session: b, how: 'abandoned' }]);
+    expect(script.of('dial')).toMatchObject([{ expectId: idOf('C') }]);
+    script.produce(10);
+    expect(script.sent('A')).toBe(110);
+  });
+
+  it('another server after `end`: A gets `begin` at its end and continues the same part', () => {
+    const script = untilEnd();
+    script.redirect('A', 'C');
+    expect(script.of('begin')).toMatchObject([
+      { session: script.session('A'), offset: 110, inject: false, why: 'handover' },
+    ]);
+    expect(script.sent('A')).toBe(120);
+    script.ack('A', 115);
+    expect(script.core.ringStart).toBe(110);
+  });
+});
+
+describe('refusals', () => {
+  it.each([
+    ['unreachable', 'unreachable'],
+    ['untrusted', 'untrusted'],
+    ['error', 'error'],
+  ] as const)('says %s of a dial that fails so', (problem, reason) => {
+    const script = new ClientScript().startAtA();
+    script.redirect('A', 'B');
+    script.tell({ kind: 'dialFailed', session: script.session('B'), reason: problem, detail: 'no' });
+    expect(script.of('refused')).toEqual([
+      { kind: 'refused', session: script.session('A'), id: idOf('B'), reason },
+    ]);
+    expect(script.core.phase).toEqual({ name: 'stream', current: script.session('A') });
+  });
+
+  it.each([
+    ['full', 'full'],
+    ['draining', 'draining'],
+    ['stopped', 'draining'],
+    ['untrusted', 'untrusted'],
+    ['suspended', 'error'],
+    ['error', 'error'],
+  ] as const)('says of a `bye %s` in answer to hello: %s', (bye, reason) => {
+    const script = new ClientScript().startAtA();
+    script.redirect('A', 'B');
+    script.tell({ kind: 'bye', session: script.session('B'), reason: bye });
+    expect(script.of('refused')).toMatchObject([{ id: idOf('B'), reason }]);
+    expect(script.told('refused')).toMatchObject([{ from: 'a', to: idOf('B'), reason }]);
+  });
+
+  it('gives the dial five seconds in all', () => {
+    const script = new ClientScript().startAtA();
+    script.redirect('A', 'B');
+    script.pass(4900, 'A');
+    expect(script.of('refused')).toEqual([]);
+    script.pass(200, 'A');
+    expect(script.of('refused')).toMatchObject([{ id: idOf('B'), reason: 'unreachable' }]);
+    expect(script.of('close')).toEqual([{ kind: 'close', session: script.session('B'), how: 'abandoned' }]);
+  });
+
+  it('follows a second redirect for rank only 30 s after the first, and says when', () => {
+    const script = untilWelcome();
+    script.produceCut(10);
+    script.ack('A', 100);
+    script.ackAll('B');
+    script.pass(10_000, 'B');
+    script.redirect('B', 'C');
+    expect(script.of('refused')).toEqual([
+      {
+        kind: 'refused',
+        session: script.session('B'),
+        id: idOf('C'),
+        reason: 'budget',
+        retryAfterMs: 20_000,
+      },
+    ]);
+    script.redirect('B', 'C', 'drain');
+    expect(script.core.phase.name).toBe('dial');
+    expect(script.of('dial').at(-1)?.hello.moveAfterMs).toBe(20_000);
+  });
+
+  it('follows twelve redirects for rank an hour', () => {
+    const script = new ClientScript().startAtA();
+    for (let i = 0; i < 12; i += 1) {
+      const [from, to] = i % 2 === 0 ? (['A', 'B'] as const) : (['B', 'A'] as const);
+      script.redirect(from, to);
+      script.welcome(to);
+      script.produceCut(10);
+      script.ackAll(from);
+      script.ackAll(to);
+      expect(script.core.phase).toEqual({ name: 'stream', current: script.session(to) });
+      script.pass(31_000, to);
+    }
+    script.redirect('A', 'B');
+    expect(script.of('refused')).toMatchObject([{ reason: 'budget', retryAfterMs: 3_600_000 - 12 * 31_000 }]);
+  });
+});
+
+describe('what fails before B begins', () => {
+  it('B before the cut: A goes on as if nothing was', () => {
+    const script = untilWelcome();
+    script.forget();
+    script.tell({ kind: 'closed', session: script.session('B'), how: 'reset', detail: 'gone' });
+    expect(script.of('refused')).toMatchObject([{ id: idOf('B'), reason: 'lost' }]);
+    script.produceCut(10);
+    expect(script.of('end')).toEqual([]);
+    expect(script.sent('A')).toBe(110);
+  });
+
+  it('B after `end`: A gets `begin` at its end', () => {
+    const script = untilEnd();
+    script.tell({ kind: 'closed', session: script.session('B'), how: 'fin', detail: 'gone' });
+    expect(script.of('begin')).toMatchObject([{ session: script.session('A'), offset: 110, inject: false }]);
+    expect(script.sent('A')).toBe(120);
+  });
+
+  it('B by silence: three seconds without a line', () => {
+    const script = untilWelcome();
+    script.pass(2900, 'A');
+    expect(script.of('refused')).toEqual([]);
+    script.pass(200, 'A');
+    expect(script.of('refused')).toMatchObject([{ id: idOf('B'), reason: 'lost' }]);
+  });
+
+  it('A after the welcome: B begins at the ring’s start', () => {
+    const script = untilWelcome();
+    script.produce(50);
+    script.tell({ kind: 'closed', session: script.session('A'), how: 'reset', detail: 'gone' });
+    expect(script.of('begin').at(-1)).toMatchObject({
+      session: script.session('B'),
+      offset: 0,
+      why: 'replay',
+    });
+    expect(script.sent('B')).toBe(150);
+  });
+
+  it('A before the welcome: B’s dial is the first of the list, the next comes 300 ms later', () => {
+    const script = new ClientScript({ servers: [candidateOf('A'), candidateOf('C')] }).startAtA();
+    script.redirect('A', 'B');
+    script.forget();
+    script.tell({ kind: 'closed', session: script.session('A'), how: 'reset', detail: 'gone' });
+    expect(script.of('dial')).toEqual([]);
+    script.pass(300);
+    expect(script.of('dial').map(({ expectId }) => expectId)).toEqual([idOf('A')]);
+    script.welcome('B');
+    expect(script.of('begin')).toMatchObject([{ session: script.session('B'), offset: 0, why: 'replay' }]);
+    expect(script.of('close').at(-1)).toMatchObject({ session: script.session('A'), how: 'abandoned' });
+  });
+});
+
+describe('a server that makes nothing durable', () => {
+  it('is left ten seconds after the cut: B begins at the ring’s start', () => {
+    const script = untilEnd();
+    script.pass(9900, 'A', 'B');
+    expect(script.core.phase.name).toBe('waitDurable');
+    script.pass(200, 'A', 'B');
+    expect(script.of('begin').at(-1)).toMatchObject({
+      session: script.session('B'),
+      offset: 0,
+      why: 'replay',
+    });
+  });
+
+  it('is left when three quarters of the ring’s share are not durable', () => {
+    const script = new ClientScript({ share: 1000 }).startAtA();
+    script.redirect('A', 'B');
+    script.welcome('B');
+    script.produce(10);
+    script.produceCut(100);
+    script.produce(600);
+    expect(script.of('begin').at(-1)).toMatchObject({ session: script.session('A') });
+    script.produce(200);
+    expect(script.of('begin').at(-1)).toMatchObject({ session: script.session('B'), offset: 0 });
+  });
+
+  it('is warned of after two seconds and left for another after ten', () => {
+    const script = new ClientScript().startAtA();
+    script.peers('A', 'B');
+    script.produce(10);
+    script.pass(1900, 'A');
+    expect(script.told('warning')).toEqual([]);
+    script.pass(200, 'A');
+    expect(script.told('warning')).toMatchObject([{ reason: 'durableLag' }]);
+    script.pass(8000, 'A');
+    expect(script.of('dial').at(-1)).toMatchObject({ expectId: idOf('B') });
+    script.welcome('B');
+    expect(script.of('end')).toMatchObject([{ session: script.session('A'), offset: 110 }]);
+    expect(script.of('begin').at(-1)).toMatchObject({ session: script.session('B'), offset: 0 });
+  });
+});
+
+describe('ReleaseFirst', () => {
+  it('ends and leaves A before it dials B, and begins at the ring’s start', () => {
+    const script = new ClientScript({ config: { order: 'ReleaseFirst' } }).startAtA();
+    script.produce(20);
+    script.forget();
+    script.redirect('A', 'B');
+    expect(script.of('end')).toMatchObject([{ offset: 120 }]);
+    expect(script.of('dial')).toEqual([]);
+    script.ack('A', 120);
+    expect(script.of('close')).toMatchObject([{ session: script.session('A'), how: 'done' }]);
+    expect(script.of('dial')).toMatchObject([{ expectId: idOf('B') }]);
+    script.welcome('B');
+    expect(script.of('begin')).toMatchObject([{ session: script.session('B'), offset: 0, why: 'replay' }]);
+    script.ackAll('B');
+    expect(script.told('handedOver')).toMatchObject([{ from: 'a', to: 'b', reason: 'rank', framesLost: 0 }]);
+  });
+});
+
+describe('a renewed certificate', () => {
+  it('is a handover to the same server that costs no budget', () => {
+    const script = new ClientScript().startAtA();
+    const old = script.session('A');
+    script.tell({ kind: 'renewed' });
+    const renewed = script.session('A');
+    expect(renewed).not.toBe(old);
+    script.welcome('A');
+    script.produceCut(10);
+    script.tell({ kind: 'acked', session: old, received: 100, durable: 100 });
+    expect(script.of('begin').at(-1)).toMatchObject({ session: renewed, offset: 100, why: 'handover' });
+    expect(script.core.rankMoves).toEqual([]);
+  });
+});
