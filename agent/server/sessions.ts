@@ -29,6 +29,10 @@ const maxUnreadBytes = 256 << 10;
 export interface SessionOwner {
   /** The certificate's client said hello; answer with `welcome` or `bye`. Nothing of it is read before. */
   onHello(session: ClientSession, connect: Connect): void;
+  /** The client began a part: it streams to us. */
+  onBegun(session: ClientSession): void;
+  /** The client said `end`: it only waits for acks, unless it begins again. */
+  onEnded(session: ClientSession): void;
   onRefused(session: ClientSession, refused: Refused): void;
   /** Comes once: nothing more will be read. A half-open connection may still get its last ack. */
   onGone(session: ClientSession, reason: string): void;
@@ -214,14 +218,19 @@ export class ClientSession {
   }
 
   #begin(begin: Begin): string | undefined {
+    const problem = this.#stream?.begin(begin);
+    if (problem !== undefined) return problem;
     this.#isFirstAfterBegin = true;
-    return this.#stream?.begin(begin);
+    this.#owner.onBegun(this);
+    return undefined;
   }
 
   #end(offset: number): string | undefined {
     const problem = this.#stream?.end(offset);
-    if (problem === undefined) this.#ack();
-    return problem;
+    if (problem !== undefined) return problem;
+    this.#ack();
+    this.#owner.onEnded(this);
+    return undefined;
   }
 
   #ack(): void {

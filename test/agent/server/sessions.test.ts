@@ -52,12 +52,15 @@ describe('a client session', () => {
     const incoming = await accepting.promise;
     sockets.push(socket, incoming);
     const gone: string[] = [];
+    const marks: string[] = [];
     const sink: MemorySink = openMemorySink(
       { onDurable: (stream) => session.durableRose(stream) },
       options.sink,
     );
     const owner: SessionOwner = {
       onHello: (asking) => asking.welcome([sink]),
+      onBegun: () => marks.push('begun'),
+      onEnded: () => marks.push('ended'),
       onRefused: () => undefined,
       onGone: (_session, reason) => gone.push(reason),
       ...options.owner,
@@ -71,11 +74,11 @@ describe('a client session', () => {
       socket.write(encodeFrame('control', encodeDocument(document)));
     const begin = (offset: number) => control({ kind: 'begin', offset, time: 0, why: 'start' });
     const media = (bytes: string | Buffer) => socket.write(encodeFrame('media', Buffer.from(bytes)));
-    return { socket, session, ear, sink, gone, sayHello, control, begin, media };
+    return { socket, session, ear, sink, gone, marks, sayHello, control, begin, media };
   }
 
   it('takes counted and injected bytes into its sinks, and acks their offsets', async () => {
-    const { socket, ear, sink, sayHello, begin, media, control } = await open();
+    const { socket, ear, sink, marks, sayHello, begin, media, control } = await open();
     sayHello();
     await ear.waitFor('welcome');
     begin(1000);
@@ -91,6 +94,7 @@ describe('a client session', () => {
     expect(stream?.bytes.toString()).toBe('hello world');
     expect(stream?.injected).toBe(6);
     expect(stream?.parts).toEqual([{ offset: 1000, why: 'start' }]);
+    expect(marks).toEqual(['begun', 'ended']);
   });
 
   it('acks at least four times a second while bytes flow, and once a second otherwise', async () => {
