@@ -1,6 +1,7 @@
 /** The `homing` command: composes the parts; one file a subcommand. */
 import { Command, CommanderError } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
+import { checkCommand } from './check.ts';
 import { CommandError, exitCodes, printNote } from './output.ts';
 
 function buildProgram(): Command {
@@ -11,7 +12,17 @@ function buildProgram(): Command {
     .version(manifest.version)
     .showHelpAfterError('(run with --help for examples)')
     .exitOverride();
+  program.addCommand(checkCommand);
+  inheritSettings(program);
   return program;
+}
+
+/** `addCommand` inherits nothing: without this a wrong use of a subcommand would end the process by itself, with code 1. */
+function inheritSettings(parent: Command): void {
+  for (const command of parent.commands) {
+    command.copyInheritedSettings(parent);
+    inheritSettings(command);
+  }
 }
 
 async function main(): Promise<number> {

@@ -1,0 +1,147 @@
+/** Checks one term of one stream: what the source gave against what was recorded of it. */
+import type { Extent } from '../agent/sinks/recording-extents.ts';
+import { type JoinedPiece, readJoined } from '../agent/sinks/recording-reader.ts';
+import { joinExtents } from '../agent/sinks/recording-spans.ts';
+import { type Hashed, type LostRun, compareFrames } from '../protocol/media/loss-check.ts';
+import { compareBytes, countDifferent } from './check-bytes.ts';
+import { type Unit, type UnitHasher, createUnitHasher } from './check-units.ts';
+
+/** Counts in the stream's unit, but for what says bytes. */
+export interface Counts {
+  /** In the reference. */
+  readonly frames: number;
+  readonly lost: number;
+  /** Recorded in more than one place: what a handover or a replay leaves, no harm. */
+  readonly repeated: number;
+  readonly damaged: number;
+  readonly foreign: number;
+  readonly bytes: number;
+  readonly bytesLost: number;
+  readonly bytesDamaged: number;
+  /** At the end of a source that still gives: on their way. */
+  readonly bytesUnderWay: number;
+}
+
+export interface TermReport extends Counts {
+  readonly lostRuns: readonly LostRun[];
+  /** Why the reference proves nothing, or recordings contradict each other. */
+  readonly problems: readonly string[];
+}
+
+export interface TermToCheck {
+  readonly unit: Unit;
+  readonly term: number;
+  readonly reference: readonly Extent[];
+  readonly recorded: readonly Extent[];
+  /** The source still gives: what is behind the last recorded byte is on its way, and not looked at. */
+  readonly isGrowing: boolean;
+}
+
+export async function checkTerm(check: TermToCheck): Promise<TermReport> {
+  const held = clip(check.recorded, check.reference);
+  const until = check.isGrowing ? endOf(held) : Infinity;
+  const bytes = { bytes: 0, bytesLost: 0, bytesDamaged: 0, bytesUnderWay: 0 };
+  const sides = check.unit === 'bytes' ? undefined : newSides(check.unit);
+  const problems: string[] = [];
+  const recordedPieces = tellDifferences(readJoined(held), check.term, problems);
+  for await (const { offset, reference, recorded } of compareBytes(
+    readJoined(check.reference),
+    recordedPieces,
+  )) {
+    bytes.bytes += reference.length;
+    if (offset >= until) {
+      bytes.bytesUnderWay += reference.length;
+      continue;
+    }
+    sides?.reference.push(reference, offset);
+    if (recorded === undefined) bytes.bytesLost += reference.length;
+    else {
+      bytes.bytesDamaged += countDifferent(reference, recorded);
+      sides?.recorded.push(recorded, offset);
+    }
+  }
+  const repeats = joinExtents(held).filter(({ holders }) => holders.length > 1);
+  if (sides === undefined) return bytesReport(bytes, repeats, problems);
+  return unitsReport({ bytes, sides, repeats, problems });
+}
+
+/** What is recorded behind the end of the reference is not looked at: the reference may be a copy of a while ago. */
+function clip(recorded: readonly Extent[], reference: readonly Extent[]): readonly Extent[] {
+  const end = endOf(reference);
+  return recorded.map((extent) => ({ ...extent, length: Math.min(extent.length, end - extent.offset) }));
+}
+
+async function* tellDifferences(
+  pieces: AsyncIterable<JoinedPiece>,
+  term: number,
+  problems: string[],
+): AsyncGenerator<JoinedPiece> {
+  for await (const piece of pieces) {
+    if (piece.kind === 'overlap' && piece.differs) {
+      problems.push(`term ${term}: recordings differ somewhere in bytes ${piece.from} to ${piece.to}`);
+    }
+    yield piece;
+  }
+}
+
+interface Sides {
+  readonly reference: UnitHasher;
+  readonly recorded: UnitHasher;
+}
+
+function newSides(unit: 'frames' | 'lines'): Sides {
+  return { reference: createUnitHasher(unit, true), recorded: createUnitHasher(unit, true) };
+}
+
+type ByteCounts = Pick<Counts, 'bytes' | 'bytesLost' | 'bytesDamaged' | 'bytesUnderWay'>;
+
+function unitsReport(from: {
+  readonly bytes: ByteCounts;
+  readonly sides: Sides;
+  readonly repeats: readonly Range[];
+  readonly problems: readonly string[];
+}): TermReport {
+  const { bytes, sides, repeats, problems } = from;
+  for (const side of [sides.reference, sides.recorded]) side.finish();
+  const repeated = repeatedIn(sides.reference.units, repeats);
+  const result = compareFrames(sides.reference.units, sides.recorded.units);
+  if (!result.ok) {
+    const frames = sides.reference.units.length;
+    const counts = { frames, lost: 0, repeated, damaged: 0, foreign: 0, ...bytes };
+    return {
+      ...counts,
+      lostRuns: [],
+      problems: [...problems, `the reference proves nothing: ${result.detail}`],
+    };
+  }
+  const { frames, lost, damaged, foreign, lostRuns } = result.value;
+  return { frames, lost, repeated, damaged, foreign, ...bytes, lostRuns, problems };
+}
+
+function bytesReport(bytes: ByteCounts, repeats: readonly Range[], problems: readonly string[]): TermReport {
+  const repeated = repeats.reduce((sum, { from, to }) => sum + to - from, 0);
+  const { bytes: given, bytesLost: lost, bytesDamaged: damaged, bytesUnderWay } = bytes;
+  const isEmpty = given === 0 ? ['the reference proves nothing: it has no bytes'] : [];
+  const counts = { frames: given - bytesUnderWay, lost, repeated, damaged, foreign: 0, ...bytes };
+  return { ...counts, lostRuns: [], problems: [...problems, ...isEmpty] };
+}
+
+interface Range {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Units that begin where several files hold the bytes. */
+function repeatedIn(units: readonly Hashed[], ranges: readonly Range[]): number {
+  let [repeated, next] = [0, 0];
+  for (const { offset } of units) {
+    while ((ranges[next]?.to ?? Infinity) <= offset) next += 1;
+    if (offset >= (ranges[next]?.from ?? Infinity)) repeated += 1;
+  }
+  return repeated;
+}
+
+/** The next offset behind all of them. */
+export function endOf(extents: readonly Extent[]): number {
+  return extents.reduce((end, { offset, length }) => Math.max(end, offset + length), 0);
+}
