@@ -1,0 +1,264 @@
+/** Who we are, and how we know who the other side is: TLS 1.3 with certificates on both sides, judged by our own verifier. */
+import { type KeyObject, constants, createPrivateKey, createPublicKey } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
+import { type SecureContextOptions, type TLSSocket, type TlsOptions, connect } from 'node:tls';
+import type { Endpoint } from '../protocol/endpoints.ts';
+import { equalBytes, parseCertificate } from '../protocol/certificate-parsing.ts';
+import { readOwnLeaf, verifyLeaf } from '../protocol/certificates.ts';
+import type { ServerId } from '../protocol/identifiers.ts';
+import { encodePem, parsePem } from '../protocol/pem.ts';
+import { type Bad, bad, quote } from '../protocol/result.ts';
+import type { CertificateDropReason, Leaf, LeafVerdict, TrustSet } from '../protocol/trust.ts';
+import { ConfigError } from './control/config-error.ts';
+
+/** Our certificate and key, and what the certificate says. */
+export interface Identity {
+  readonly leaf: Leaf;
+  readonly certificatePem: string;
+  readonly certificateDer: Uint8Array;
+  readonly keyPem: string;
+  readonly privateKey: KeyObject;
+}
+
+/** What a connection is for. */
+export type Alpn = 'hosp/1' | 'hosp-peer/1' | 'http/1.1';
+
+/**
+ * Reads a certificate and its key.
+ *
+ * @throws ConfigError with the file and what would be right
+ */
+export async function loadIdentity(certPath: string, keyPath: string): Promise<Identity> {
+  const [certificatePem, keyPem] = await Promise.all([readText(certPath), readText(keyPath)]);
+  const { mode } = await stat(keyPath);
+  if ((mode & 0o007) !== 0) {
+    throw new ConfigError({ file: keyPath, message: `others can read this key: chmod 600 ${keyPath}` });
+  }
+  return parseIdentity({ certificatePem, keyPem, certPath, keyPath });
+}
+
+interface IdentityTexts {
+  readonly certificatePem: string;
+  readonly keyPem: string;
+  /** For messages. */
+  readonly certPath?: string;
+  readonly keyPath?: string;
+}
+
+/**
+ * The same, from texts.
+ *
+ * @throws ConfigError where they are not one certificate of a server, client or operator and the key that belongs to it
+ */
+export function parseIdentity(texts: IdentityTexts): Identity {
+  const { certPath: file = 'certificate', keyPath = 'key' } = texts;
+  const blocks = parsePem(texts.certificatePem);
+  if (!blocks.ok) throw new ConfigError({ file, message: blocks.detail });
+  const [block, ...others] = blocks.value;
+  if (block?.label !== 'CERTIFICATE' || others.length > 0) {
+    throw new ConfigError({ file, message: 'must hold exactly one certificate in PEM, and nothing else' });
+  }
+  const leaf = readOwnLeaf(block.der);
+  if (!leaf.ok) throw new ConfigError({ file, message: `${leaf.detail} (${leaf.reason})` });
+  const privateKey = parseKey(texts.keyPem, keyPath);
+  const spki = parseCertificate(block.der)?.spki ?? new Uint8Array();
+  if (!equalBytes(createPublicKey(privateKey).export({ type: 'spki', format: 'der' }), spki)) {
+    throw new ConfigError({ file: keyPath, message: `is not the key of the certificate in ${file}` });
+  }
+  return {
+    leaf: leaf.value,
+    certificatePem: encodePem('CERTIFICATE', block.der),
+    certificateDer: block.der,
+    keyPem: texts.keyPem,
+    privateKey,
+  };
+}
+
+/** No resumption: in Node a resumed session has no certificate to judge. 1.3 only: below it, certificates travel in clear. */
+const protocolOptions = {
+  minVersion: 'TLSv1.3',
+  maxVersion: 'TLSv1.3',
+  secureOptions: constants.SSL_OP_NO_TICKET,
+} as const satisfies SecureContextOptions;
+
+/**
+ * For `tls.createServer` and, whenever identity or anchors change, `setSecureContext`. Every certificate passes the
+ * handshake: `verifyPeer` judges, before a byte is read.
+ */
+export function tlsServerOptions(identity: Identity, trust: TrustSet): TlsOptions {
+  return { ...contextOptions(identity, trust), requestCert: true, rejectUnauthorized: false };
+}
+
+/** For `tls.connect`; the same holds. */
+export function tlsClientOptions(identity: Identity, trust: TrustSet) {
+  return {
+    ...contextOptions(identity, trust),
+    rejectUnauthorized: false,
+    checkServerIdentity: () => undefined,
+  } as const;
+}
+
+function contextOptions({ certificatePem, keyPem }: Identity, { anchors }: TrustSet): SecureContextOptions {
+  const ca = anchors.map(({ der }) => encodePem('CERTIFICATE', der));
+  return { ...protocolOptions, cert: certificatePem, key: keyPem, ca };
+}
+
+/**
+ * Judges the certificate of a connected socket: call it before reading, again when the trust set changes, and hourly.
+ *
+ * Ours is the verdict. OpenSSL's, from the handshake, is a second opinion that may find nothing but the date: it names one
+ * error only, and a wrong date hides an unknown CA.
+ */
+export function verifyPeer(socket: TLSSocket, trust: TrustSet, nowMs: number): LeafVerdict {
+  const certificate = socket.getPeerX509Certificate();
+  if (certificate === undefined) return verifyLeaf([], trust, nowMs);
+  const verdict = verifyLeaf([certificate.raw], trust, nowMs);
+  if (!verdict.ok)
+    return verdict.reason === 'unknown-ca' ? (findIntermediate(socket, trust) ?? verdict) : verdict;
+  const opinion = describeOpinion(socket);
+  return opinion === undefined || dateOpinions.has(opinion)
+    ? verdict
+    : bad('second-opinion', `OpenSSL refuses the certificate of ${verdict.value.name}: ${quote(opinion)}`);
+}
+
+const dateOpinions: ReadonlySet<string> = new Set(['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID']);
+
+/** Typed as Error, but Node sets the code. */
+function describeOpinion(socket: TLSSocket): string | undefined {
+  const opinion: unknown = socket.authorizationError;
+  if (opinion === null || opinion === undefined) return undefined;
+  return opinion instanceof Error ? opinion.message : String(opinion);
+}
+
+/** A leaf below an intermediate is refused by name, where Node shows what was sent beside it (a server's is not always told). */
+function findIntermediate(socket: TLSSocket, trust: TrustSet): Bad<CertificateDropReason> | undefined {
+  const chain: Uint8Array[] = [];
+  let next = socket.getPeerCertificate(true);
+  while (next.raw !== undefined && chain.length < 8 && !chain.some((der) => equalBytes(der, next.raw))) {
+    chain.push(next.raw);
+    next = next.issuerCertificate;
+  }
+  if (chain.length < 2) return undefined;
+  const verdict = verifyLeaf(chain, trust, 0);
+  return !verdict.ok && verdict.reason === 'intermediate' ? verdict : undefined;
+}
+
+/** Why a call came to nothing: nobody there, or somebody who is not to be trusted. */
+export type DialReason = CertificateDropReason | 'role-wrong' | 'not-expected' | 'unreachable' | 'timeout';
+
+export class DialError extends Error {
+  override readonly name = 'DialError';
+  readonly reason: DialReason;
+  constructor({ reason, detail }: Bad<DialReason>, options?: ErrorOptions) {
+    super(detail, options);
+    this.reason = reason;
+  }
+
+  /** Somebody answered, whom we do not trust to be who was wanted. */
+  get isUntrusted(): boolean {
+    return this.reason !== 'unreachable' && this.reason !== 'timeout';
+  }
+}
+
+export interface DialOptions {
+  readonly endpoint: Endpoint;
+  readonly identity: Identity;
+  readonly trust: TrustSet;
+  readonly alpn: Alpn;
+  /** Whose certificate it must be; any server's where it is not said. */
+  readonly expectId?: ServerId;
+  readonly signal: AbortSignal;
+  /** For TCP and handshake together. */
+  readonly timeoutMs: number;
+  /** Address to call from: `127.0.0.2` is another machine to a test. */
+  readonly localAddress?: string;
+}
+
+/** A server's connection of which nothing has been read. */
+export interface DialedServer {
+  readonly socket: TLSSocket;
+  readonly leaf: Leaf;
+}
+
+/**
+ * Calls a server and judges its certificate; nothing is open where it rejects. That the server takes *us* is only known
+ * from its first line: a TLS client is connected before the server has seen its certificate.
+ *
+ * @throws DialError
+ */
+export async function dialTls(options: DialOptions): Promise<DialedServer> {
+  const socket = await handshake(options);
+  const verdict = judgeServer(socket, options);
+  if (verdict.ok) return { socket, leaf: verdict.value };
+  socket.destroy();
+  throw new DialError(verdict);
+}
+
+async function handshake(options: DialOptions): Promise<TLSSocket> {
+  const { endpoint, identity, trust, alpn, signal, timeoutMs, localAddress } = options;
+  const signals = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+  const socket = connect({
+    ...tlsClientOptions(identity, trust),
+    host: endpoint.ip,
+    port: endpoint.port,
+    ALPNProtocols: [alpn],
+    ...(localAddress === undefined ? {} : { localAddress }),
+  });
+  socket.setNoDelay(true);
+  // One listener stays, as an error that nobody hears ends the process; `close` tells the owner.
+  socket.on('error', () => {});
+  const { promise, resolve, reject } = Promise.withResolvers<TLSSocket>();
+  const fail = (reason: 'timeout' | 'unreachable', cause: unknown) => {
+    const why = cause instanceof Error ? cause.message : 'it was closed';
+    reject(new DialError(bad(reason, `calling ${endpoint.ip} port ${endpoint.port}: ${why}`), { cause }));
+    socket.destroy();
+  };
+  const onAbort = () => fail(signal.aborted ? 'unreachable' : 'timeout', signals.reason);
+  const onError = (error: Error) => fail('unreachable', error);
+  const onClose = () => fail('unreachable', undefined);
+  socket
+    .once('secureConnect', () => resolve(socket))
+    .on('error', onError)
+    .once('close', onClose);
+  signals.addEventListener('abort', onAbort, { once: true });
+  if (signals.aborted) onAbort();
+  try {
+    return await promise;
+  } finally {
+    signals.removeEventListener('abort', onAbort);
+    socket.off('close', onClose).off('error', onError);
+  }
+}
+
+function judgeServer(socket: TLSSocket, { trust, alpn, expectId }: DialOptions) {
+  const verdict = verifyPeer(socket, trust, Date.now());
+  if (!verdict.ok) return verdict;
+  const { role, id } = verdict.value;
+  if (role !== 'server') return bad('role-wrong', `calling a server: ${id} is a ${role}`);
+  if (expectId !== undefined && id !== expectId) {
+    return bad('not-expected', `calling ${expectId}: ${id} answered`);
+  }
+  return socket.alpnProtocol === alpn
+    ? verdict
+    : bad('role-wrong', `calling ${id}: it does not speak ${alpn}`);
+}
+
+function parseKey(keyPem: string, file: string): KeyObject {
+  try {
+    return createPrivateKey(keyPem);
+  } catch (error) {
+    throw new ConfigError(
+      { file, message: 'must hold a private key in PEM, not encrypted' },
+      { cause: error },
+    );
+  }
+}
+
+async function readText(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new ConfigError({ file, message: `cannot be read: ${why}` }, { cause: error });
+  }
+}
