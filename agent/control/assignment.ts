@@ -41,7 +41,9 @@ const openableKinds: readonly SourceKind[] = ['rtsp', 'http', 'file', 'test'];
  */
 export function assignResources(resources: Resources, name: string): Assignment {
   const problems: ConfigProblem[] = [];
-  const server = resources.homeServers.find(({ resource }) => resource.metadata.name === name)?.resource;
+  const loadedServer = resources.homeServers.find(({ resource }) => resource.metadata.name === name);
+  const server = loadedServer?.resource;
+  if (loadedServer !== undefined) problems.push(...findSinkProblems(loadedServer));
   const bridged = resources.cameraClients.filter((loaded) => {
     const bridge = findBridge(loaded, resources);
     if (typeof bridge !== 'string') problems.push(bridge);
@@ -62,6 +64,14 @@ export function assignResources(resources: Resources, name: string): Assignment 
     suspendedClients: new Set(resources.cameraClients.filter(isSuspended).map(fullName)),
     externalAddresses: listExternalAddresses(resources, name),
   };
+}
+
+function findSinkProblems(loaded: Loaded<HomeServer>): readonly ConfigProblem[] {
+  return loaded.resource.spec.sinks.flatMap((sink, index) => {
+    const kind = sink.live === undefined ? 'exec' : 'live';
+    if (sink.record !== undefined) return [];
+    return [problemAt(loaded, ['spec', 'sinks', index, kind], 'this version cannot open it: must be record')];
+  });
 }
 
 type LoadedCamera = Loaded<CameraClient>;
