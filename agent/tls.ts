@@ -1,9 +1,10 @@
 /** Who we are, and how we know who the other side is: TLS 1.3 with certificates on both sides, judged by our own verifier. */
-import { type KeyObject, constants, createPrivateKey, createPublicKey } from 'node:crypto';
+import { type KeyObject, constants, createPrivateKey } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { type SecureContextOptions, type TLSSocket, type TlsOptions, connect } from 'node:tls';
 import type { Endpoint } from '../protocol/endpoints.ts';
-import { equalBytes, parseCertificate } from '../protocol/certificate-parsing.ts';
+import { spkiOf } from '../protocol/certificate-encoding.ts';
+import { equalBytes, hashBytes } from '../protocol/certificate-parsing.ts';
 import { readOwnLeaf, verifyLeaf } from '../protocol/certificates.ts';
 import type { ServerId } from '../protocol/identifiers.ts';
 import { encodePem, parsePem } from '../protocol/pem.ts';
@@ -52,26 +53,23 @@ interface IdentityTexts {
  */
 export function parseIdentity(texts: IdentityTexts): Identity {
   const { certPath: file = 'certificate', keyPath = 'key' } = texts;
-  const blocks = parsePem(texts.certificatePem);
-  if (!blocks.ok) throw new ConfigError({ file, message: blocks.detail });
-  const [block, ...others] = blocks.value;
-  if (block?.label !== 'CERTIFICATE' || others.length > 0) {
-    throw new ConfigError({ file, message: 'must hold exactly one certificate in PEM, and nothing else' });
-  }
-  const leaf = readOwnLeaf(block.der);
+  const certificateDer = readSingleCertificate(texts.certificatePem, file);
+  const leaf = readOwnLeaf(certificateDer);
   if (!leaf.ok) throw new ConfigError({ file, message: `${leaf.detail} (${leaf.reason})` });
   const privateKey = parseKey(texts.keyPem, keyPath);
-  const spki = parseCertificate(block.der)?.spki ?? new Uint8Array();
-  if (!equalBytes(createPublicKey(privateKey).export({ type: 'spki', format: 'der' }), spki)) {
+  if (hashBytes(spkiOf(privateKey)) !== leaf.value.spkiSha256) {
     throw new ConfigError({ file: keyPath, message: `is not the key of the certificate in ${file}` });
   }
-  return {
-    leaf: leaf.value,
-    certificatePem: encodePem('CERTIFICATE', block.der),
-    certificateDer: block.der,
-    keyPem: texts.keyPem,
-    privateKey,
-  };
+  const certificatePem = encodePem('CERTIFICATE', certificateDer);
+  return { leaf: leaf.value, certificatePem, certificateDer, keyPem: texts.keyPem, privateKey };
+}
+
+function readSingleCertificate(pem: string, file: string): Uint8Array {
+  const blocks = parsePem(pem);
+  if (!blocks.ok) throw new ConfigError({ file, message: blocks.detail });
+  const [block, ...others] = blocks.value;
+  if (block?.label === 'CERTIFICATE' && others.length === 0) return block.der;
+  throw new ConfigError({ file, message: 'must hold exactly one certificate in PEM, and nothing else' });
 }
 
 /** No resumption: in Node a resumed session has no certificate to judge. 1.3 only: below it, certificates travel in clear. */
@@ -127,7 +125,7 @@ const dateOpinions: ReadonlySet<string> = new Set(['CERT_HAS_EXPIRED', 'CERT_NOT
 function describeOpinion(socket: TLSSocket): string | undefined {
   const opinion: unknown = socket.authorizationError;
   if (opinion === null || opinion === undefined) return undefined;
-  return opinion instanceof Error ? opinion.message : String(opinion);
+  return typeof opinion === 'string' ? opinion : 'an error without a name';
 }
 
 /** A leaf below an intermediate is refused by name, where Node shows what was sent beside it (a server's is not always told). */

@@ -1,7 +1,8 @@
 /** Writes X.509 certificates: any kind, so that tests can write bad ones too; `issuing.ts` writes ours. @see RFC 5280 4.1 */
 import { type KeyObject, createHash, createPublicKey, sign } from 'node:crypto';
 import ipaddr from 'ipaddr.js';
-import { contextTag, derTags, encodeDer, encodeDerInteger, encodeDerTime, encodeOid, oidHex } from './der.ts';
+import { contextTag, derTags, oidHex } from './der.ts';
+import { encodeDer, encodeDerInteger, encodeDerTime, encodeOid } from './der-encoding.ts';
 import { oids } from './oids.ts';
 
 export interface CertificateFields {

@@ -78,6 +78,7 @@ export function readUris(certificate: Certificate): readonly string[] | undefine
   return reader.isDone ? uris : undefined;
 }
 
-function findExtension({ extensions }: Certificate, oid: string): Uint8Array | undefined {
+/** The DER inside an extension of this kind. */
+export function findExtension({ extensions }: Certificate, oid: string): Uint8Array | undefined {
   return extensions.find((extension) => extension.oid === oid)?.content;
 }

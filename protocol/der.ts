@@ -1,5 +1,5 @@
 /**
- * DER (X.690): what certificates and signed messages are made of, read by position and written.
+ * Reads DER (X.690), what certificates and signed messages are made of, by position.
  *
  *     tag (1 byte) · length (1 byte, or 0x81 to 0x83 and 1 to 3 bytes) · content
  *
@@ -113,37 +113,22 @@ export function parseDer(bytes: Uint8Array): DerValue | undefined {
 
 /** One value at `start`; undefined where it is not DER: tags above 30, indefinite or padded lengths, beyond the end. */
 function readDerValue(bytes: Uint8Array, start: number, limit: number): DerValue | undefined {
-  const tag = bytes[start] ?? 0x1f;
-  const first = bytes[start + 1] ?? 0x80;
-  if ((tag & 0x1f) === 0x1f || tag === 0) return undefined;
+  const tag = bytes[start] ?? 0;
+  if (start + 2 > limit || tag === 0 || (tag & 0x1f) === 0x1f) return undefined;
+  const first = bytes[start + 1] ?? 0;
   const lengthBytes = first < 0x80 ? 0 : first & 0x7f;
-  if (first >= 0x80 && (lengthBytes === 0 || lengthBytes > 3)) return undefined;
   const contentStart = start + 2 + lengthBytes;
-  if (contentStart > limit) return undefined;
-  let length = lengthBytes === 0 ? first : 0;
-  for (let at = start + 2; at < contentStart; at += 1) length = length * 256 + (bytes[at] ?? 0);
-  const isPadded = lengthBytes > 0 && (length < 0x80 || length < 256 ** (lengthBytes - 1));
+  if (lengthBytes > 3 || contentStart > limit || first === 0x80) return undefined;
+  const length = lengthBytes === 0 ? first : readLongLength(bytes, start + 2, lengthBytes);
   const end = contentStart + length;
-  return isPadded || end > limit ? undefined : { bytes, tag, start, contentStart, end };
+  return end > limit ? undefined : { bytes, tag, start, contentStart, end };
 }
 
-/** Tag, minimal length, and the parts one after the other. */
-export function encodeDer(tag: number, ...parts: readonly Uint8Array[]): Buffer {
-  const length = parts.reduce((sum, part) => sum + part.length, 0);
-  return Buffer.concat([Buffer.from([tag, ...encodeLength(length)]), ...parts]);
-}
-
-function encodeLength(length: number): readonly number[] {
-  if (length < 0x80) return [length];
-  if (length < 0x1_00) return [0x81, length];
-  if (length < 0x1_00_00) return [0x82, length >> 8, length & 0xff];
-  if (length < 0x1_00_00_00) return [0x83, length >> 16, (length >> 8) & 0xff, length & 0xff];
-  throw new RangeError(`encoding DER: ${length} bytes are above 16777215`);
-}
-
-/** A SET OF in DER's order: ascending by its encoded elements. */
-export function encodeDerSet(tag: number, elements: readonly Uint8Array[]): Buffer {
-  return encodeDer(tag, ...[...elements].sort(Buffer.compare));
+/** Infinity where fewer bytes would have done. */
+function readLongLength(bytes: Uint8Array, at: number, lengthBytes: number): number {
+  let length = 0;
+  for (let index = at; index < at + lengthBytes; index += 1) length = length * 256 + (bytes[index] ?? 0);
+  return length < 0x80 || length < 256 ** (lengthBytes - 1) ? Infinity : length;
 }
 
 /** The content of an OBJECT IDENTIFIER, as the lower-case hexadecimal that `oidOf` gives: `2.5.4.3` is `550403`. */
@@ -170,39 +155,22 @@ export function hexOf(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex');
 }
 
-export function encodeOid(hex: string): Buffer {
-  return encodeDer(derTags.oid, Buffer.from(hex, 'hex'));
-}
-
-/** A non-negative INTEGER out of big-endian bytes. */
-export function encodeDerInteger(bytes: Uint8Array): Buffer {
-  const firstUsed = bytes.findIndex((byte) => byte !== 0);
-  const digits = firstUsed === -1 ? Buffer.from([0]) : bytes.subarray(firstUsed);
-  const isNegative = (digits[0] ?? 0) >= 0x80;
-  return encodeDer(derTags.integer, isNegative ? Buffer.concat([Buffer.from([0]), digits]) : digits);
-}
-
-const utcTimePattern = /^(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/;
-const generalizedTimePattern = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/;
-
 /** Unix milliseconds of a UTCTime or GeneralizedTime in DER's form; undefined for anything else. @see RFC 5280 4.1.2.5 */
 export function parseDerTime(value: DerValue): number | undefined {
-  const isUtc = value.tag === derTags.utcTime;
-  if (!isUtc && value.tag !== derTags.generalizedTime) return undefined;
   const text = Buffer.from(contentOf(value)).toString('latin1');
-  const match = (isUtc ? utcTimePattern : generalizedTimePattern).exec(text);
-  if (match === null) return undefined;
-  const [shortYear = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = match.slice(1).map(Number);
-  const century = isUtc ? (shortYear < 50 ? 2000 : 1900) : 0;
-  const time = new Date(Date.UTC(century + shortYear, month - 1, day, hour, minute, second));
-  const isReal = time.getUTCMonth() === month - 1 && time.getUTCDate() === day && hour < 24 && minute < 60;
-  return isReal && second < 60 ? time.getTime() : undefined;
+  const digits = value.tag === derTags.generalizedTime ? text : withCentury(text);
+  const isTime = value.tag === derTags.generalizedTime || value.tag === derTags.utcTime;
+  if (!isTime || !/^\d{14}Z$/.test(digits)) return undefined;
+  const time = new Date(digits.replace(/^(....)(..)(..)(..)(..)(..)Z$/, '$1-$2-$3T$4:$5:$6Z'));
+  // A 30th of February becomes a 2nd of March, which is not what was said.
+  return Number.isNaN(time.getTime()) || timeDigits(time) !== digits ? undefined : time.getTime();
 }
 
-/** UTCTime until 2049, GeneralizedTime from 2050. @param timeMs whole seconds are kept */
-export function encodeDerTime(timeMs: number): Buffer {
-  const digits = new Date(timeMs).toISOString().replaceAll(/[-:T]|\..*$/g, '');
-  const isUtc = digits < '2050';
-  const text = `${isUtc ? digits.slice(2) : digits}Z`;
-  return encodeDer(isUtc ? derTags.utcTime : derTags.generalizedTime, Buffer.from(text, 'latin1'));
+function withCentury(text: string): string {
+  return (text < '50' ? '20' : '19') + text;
+}
+
+/** `20260102030405Z`: the content of a GeneralizedTime; a UTCTime lacks its first two digits. */
+export function timeDigits(time: Date): string {
+  return `${time.toISOString().replaceAll(/[-:T]|\..*$/g, '')}Z`;
 }
