@@ -1,7 +1,13 @@
 /** Who we are, and how we know who the other side is: TLS 1.3 with certificates on both sides, judged by our own verifier. */
 import { type KeyObject, constants, createPrivateKey } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
-import { type SecureContextOptions, type TLSSocket, type TlsOptions, connect } from 'node:tls';
+import {
+  type DetailedPeerCertificate,
+  type SecureContextOptions,
+  type TLSSocket,
+  type TlsOptions,
+  connect,
+} from 'node:tls';
 import type { Endpoint } from '../protocol/endpoints.ts';
 import { spkiOf } from '../protocol/certificate-encoding.ts';
 import { equalBytes, hashBytes } from '../protocol/certificate-parsing.ts';
@@ -131,9 +137,12 @@ function describeOpinion(socket: TLSSocket): string | undefined {
 /** A leaf below an intermediate is refused by name, where Node shows what was sent beside it (a server's is not always told). */
 function findIntermediate(socket: TLSSocket, trust: TrustSet): Bad<CertificateDropReason> | undefined {
   const chain: Uint8Array[] = [];
-  let next = socket.getPeerCertificate(true);
-  while (next.raw !== undefined && chain.length < 8 && !chain.some((der) => equalBytes(der, next.raw))) {
-    chain.push(next.raw);
+  // Typed as always there, but a leaf whose issuer was not sent has none.
+  let next: Partial<DetailedPeerCertificate> | undefined = socket.getPeerCertificate(true);
+  while (next?.raw !== undefined && chain.length < 8) {
+    const { raw } = next;
+    if (chain.some((der) => equalBytes(der, raw))) break;
+    chain.push(raw);
     next = next.issuerCertificate;
   }
   if (chain.length < 2) return undefined;
