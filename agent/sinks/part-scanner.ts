@@ -30,6 +30,11 @@ export class PartScanner {
     return this.#scannerAt(offset).push(bytes);
   }
 
+  /** What makes the bytes from a cut on playable by themselves. */
+  preamble(offset: number): Uint8Array {
+    return this.#scanner?.preamble(offset) ?? new Uint8Array(0);
+  }
+
   #scannerAt(offset: number): MediaScanner {
     if (this.#preamble === undefined && this.#scanner !== undefined) return this.#scanner;
     const shown = this.#preamble ?? [];

@@ -158,9 +158,11 @@ export class RecordPlan {
       time: this.#clock.timeAt(cut.pts, nowMs),
       ...ptsOf(cut),
     };
-    const bytesBehind = this.#queue.split(file, this.#offset ?? 0);
+    // A file is to be playable by itself, so its tables go first.
+    const preamble = this.#scanner.preamble(cut.offset);
+    const bytesBehind = this.#queue.split(file, preamble, this.#offset ?? 0);
     if (bytesBehind === undefined) return;
-    this.#tail = { bytes: bytesBehind, openedAtMs: nowMs };
+    this.#tail = { bytes: bytesBehind + preamble.length, openedAtMs: nowMs };
     this.#held = undefined;
   }
 

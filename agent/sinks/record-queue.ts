@@ -68,16 +68,18 @@ export class RecordQueue {
   }
 
   /**
-   * Puts `file` before the counted byte that it begins with, if that byte and all behind it are still here and in one file.
+   * Puts `file` and its preamble before the counted byte that it begins with, if that byte and all behind it are still here
+   * and in one file.
    *
    * @param endOffset the next offset behind the queue
    * @returns the bytes behind it, undefined where it could not be done
    */
-  split(file: FileItem, endOffset: number): number | undefined {
+  split(file: FileItem, preamble: Uint8Array, endOffset: number): number | undefined {
     let offset = endOffset;
     let bytesBehind = 0;
     if (file.offset === endOffset) {
-      this.#items.push(file);
+      this.push(file);
+      for (const item of injectedItems(preamble)) this.push(item);
       return 0;
     }
     for (let index = this.#items.length - 1; index >= 0; index -= 1) {
@@ -87,19 +89,26 @@ export class RecordQueue {
       if (item.counted) offset -= item.bytes.length;
       bytesBehind += item.bytes.length;
       if (!item.counted || file.offset < offset) continue;
-      this.#insert(file, { index, item, at: file.offset - offset });
+      this.#insert([file, ...injectedItems(preamble)], { index, item, at: file.offset - offset });
       return bytesBehind - (file.offset - offset);
     }
     return undefined;
   }
 
   #insert(
-    file: FileItem,
+    items: readonly QueueItem[],
     place: { readonly index: number; readonly item: BytesItem; readonly at: number },
   ): void {
     const { index, item, at } = place;
     const before: QueueItem[] = at === 0 ? [] : [{ ...item, bytes: item.bytes.subarray(0, at) }];
-    this.#chunks += before.length;
-    this.#items.splice(index, 1, ...before, file, { ...item, bytes: item.bytes.subarray(at) });
+    const added = [...before, ...items, { ...item, bytes: item.bytes.subarray(at) }];
+    this.#items.splice(index, 1, ...added);
+    const bytes = added.filter((one) => one.kind === 'bytes');
+    this.#chunks += bytes.length - 1;
+    this.#bytes += bytes.reduce((sum, one) => sum + one.bytes.length, 0) - item.bytes.length;
   }
+}
+
+function injectedItems(bytes: Uint8Array): readonly BytesItem[] {
+  return bytes.length === 0 ? [] : [{ kind: 'bytes', bytes, counted: false }];
 }
