@@ -77,6 +77,8 @@ export type ServerEvent =
   /** A sink failed or works again: its feature goes at once and comes back after 60 s of health. */
   | { readonly kind: 'health'; readonly feature: string; readonly isHealthy: boolean }
   | { readonly kind: 'configure'; readonly config: ServerConfig }
+  /** We are reached at other addresses than before: announce them. */
+  | { readonly kind: 'addresses' }
   /** SIGTERM: clients go elsewhere as far as they can, then `finished` comes, after 50 s at the latest. */
   | { readonly kind: 'shutdown' };
 

@@ -1,0 +1,48 @@
+/** The fail-over list of each client: where to go when we are gone without a word. */
+import { maxListedServers } from '../../protocol/document-parsing.ts';
+import type { ServerReference } from '../../protocol/documents.ts';
+import { type Preferences, rankServers } from '../../protocol/ranking.ts';
+import { type Peer, type ServerState, type Turn, hasAll, rankedPeer, referenceOf } from './core-state.ts';
+
+/** Tells each session its list where that is another one than it was told. */
+export function tellLists(turn: Turn): void {
+  const { state, effects } = turn;
+  /** Clients with the same wishes have the same list: most have none. */
+  const lists = new Map<string, readonly ServerReference[]>();
+  for (const client of state.clients.values()) {
+    const wishes = JSON.stringify(client.wishes);
+    const servers = lists.get(wishes) ?? listServers(state, client.wishes, turn.nowMs);
+    lists.set(wishes, servers);
+    const text = JSON.stringify(servers);
+    for (const session of client.sessions.values()) {
+      if (session.listed === text) continue;
+      session.listed = text;
+      effects.push({ kind: 'peers', session: session.number, servers });
+    }
+  }
+}
+
+/**
+ * At most 16: those with room, best first for this client; then those with room that are held down; then full ones. Among
+ * equals in that, those without all that it requires come last.
+ */
+export function listServers(
+  state: ServerState,
+  wishes: Preferences,
+  nowMs: number,
+): readonly ServerReference[] {
+  const open = [...state.peers.values()].filter(({ isLinked, facts }) => isLinked && (facts?.max ?? 0) > 0);
+  const byId = new Map(open.map((peer) => [peer.id, peer]));
+  const ranked = rankServers(open.map(rankedPeer), wishes).flatMap(({ id }) => byId.get(id) ?? []);
+  return ranked
+    .toSorted((a, b) => groupOf(a, wishes, nowMs) - groupOf(b, wishes, nowMs))
+    .flatMap((peer) => referenceOf(peer) ?? [])
+    .slice(0, maxListedServers);
+}
+
+function groupOf(peer: Peer, wishes: Preferences, nowMs: number): number {
+  const { connected, max } = peer.facts ?? { connected: 0, max: 0 };
+  const isFull = connected >= max;
+  const isHeld = peer.hold.untilMs > nowMs;
+  return (isFull ? 4 : 0) + (isHeld ? 2 : 0) + (hasAll(peer, wishes) ? 0 : 1);
+}
