@@ -1,11 +1,13 @@
 /** A client: one source, through a ring, over connections to whichever server its core decides. */
 import type { MediaType } from '../../protocol/documents.ts';
 import type { Endpoint } from '../../protocol/endpoints.ts';
-import type { ClientId } from '../../protocol/identifiers.ts';
+import { type ClientId, isClientId } from '../../protocol/identifiers.ts';
 import type { MediaScanner } from '../../protocol/media/scanner.ts';
+import { ConfigError } from '../control/config-error.ts';
 import type { EmitEvent } from '../events.ts';
 import type { StreamAddress } from '../sinks/sink.ts';
 import type { Source, SourceListener } from '../sources/source.ts';
+import type { Identity } from '../tls.ts';
 import { ClientSessions } from './client-sessions.ts';
 import type { Candidate, ClientConfig, ClientEffect, ClientEvent, ClientStatus } from './core-events.ts';
 import type { ClientState } from './core-state.ts';
@@ -14,12 +16,13 @@ import { createClientState, nextTerm, step } from './core.ts';
 import { Ring } from './ring.ts';
 import type { RingBudget } from './ring-budget.ts';
 import type { SavedClient } from './saved-client.ts';
-import type { Transport } from './transport.ts';
+import { type Transport, type TrustView, createTransport } from './transport.ts';
 
 export interface ClientOptions {
-  readonly id: ClientId;
+  /** A client's certificate; its name is what recordings go by. */
+  readonly identity: Identity;
+  readonly trust: TrustView;
   readonly config: ClientConfig;
-  readonly transport: Transport;
   /** Configured servers, best first; those that were saved come behind them. */
   readonly servers: readonly Endpoint[];
   /** Tells of servers that are announced, for clients that discover. */
@@ -40,7 +43,7 @@ export interface RunningClient {
   /** Resolves when it ends by itself: the source ended and all is durable, or a higher term took its place. */
   readonly ended: Promise<ClientEnd>;
   /** Goes on with another certificate of the same key, by a handover to the same server. */
-  renew(transport: Transport): void;
+  renew(identity: Identity): void;
   /** Stops the source, gives the server 5 s to make the rest durable, and closes everything. */
   close(): Promise<void>;
 }
@@ -51,7 +54,11 @@ const closeGraceMs = 5000;
 /** A source that can wait does so while this part of the share is not durable, until it is half of that. */
 const pauseShare = 0.5;
 
-/** Starts a client of one stream; it looks for a server for ever. */
+/**
+ * Starts a client of one stream; it looks for a server for ever.
+ *
+ * @throws ConfigError where the certificate is not a client's
+ */
 export function openClient(options: ClientOptions): RunningClient {
   return new ClientRun(options);
 }
@@ -71,7 +78,7 @@ class ClientRun implements RunningClient {
   #saved: SavedClient;
   readonly #share: { leave(): void };
   readonly #discovery: { close(): Promise<void> } | undefined;
-  #stopRechecks: () => void;
+  readonly #stopRechecks: () => void;
   readonly #ended = Promise.withResolvers<ClientEnd>();
   #closed: Promise<void> | undefined;
 
@@ -82,12 +89,11 @@ class ClientRun implements RunningClient {
     options.onSave(this.#saved);
     this.#scanner = options.scannerFor(config.media);
     const { term } = this.#saved;
-    const { transport } = options;
     this.#sessions = new ClientSessions({
-      id: options.id,
+      id: clientIdOf(options.identity),
       config,
       term,
-      transport,
+      transport: this.#transport(options.identity),
       ring: this.#ring,
       scanner: this.#scanner,
       unixMs: () => Date.now(),
@@ -101,7 +107,7 @@ class ClientRun implements RunningClient {
       setInterval(() => this.#sessions.keepAlive(), keepAliveMs),
       setInterval(() => this.#sessions.recheck(), recheckMs),
     ];
-    this.#stopRechecks = transport.onTrustChange(() => this.#sessions.recheck());
+    this.#stopRechecks = options.trust.onChange(() => this.#sessions.recheck());
     this.#discovery = options.discover?.((server) => this.#take({ kind: 'heard', server }));
     const { name, stream, media } = config;
     this.#source = options.openSource(this.#sourceListener(), { name, stream, term, media });
@@ -116,10 +122,8 @@ class ClientRun implements RunningClient {
     return clientStatus(this.#core);
   }
 
-  renew(transport: Transport): void {
-    this.#stopRechecks();
-    this.#sessions.renew(transport);
-    this.#stopRechecks = transport.onTrustChange(() => this.#sessions.recheck());
+  renew(identity: Identity): void {
+    this.#sessions.renew(this.#transport(identity));
     this.#take({ kind: 'renewed' });
   }
 
@@ -140,6 +144,10 @@ class ClientRun implements RunningClient {
     this.#share.leave();
     await this.#discovery?.close();
     await this.#sessions.close();
+  }
+
+  #transport(identity: Identity): Transport {
+    return createTransport(identity, this.#options.trust, () => Date.now());
   }
 
   #sourceListener(): SourceListener {
@@ -248,4 +256,11 @@ class ClientRun implements RunningClient {
 function listServers(servers: readonly Endpoint[], saved: SavedClient): Candidate[] {
   const configured = servers.map((endpoint) => ({ endpoints: [endpoint] }));
   return [...configured, ...saved.servers.map(({ id, address }) => ({ id, endpoints: [address] }))];
+}
+
+function clientIdOf({ leaf }: Identity): ClientId {
+  if (leaf.role === 'client' && isClientId(leaf.id)) return leaf.id;
+  throw new ConfigError(
+    `the certificate of ${leaf.name} is a ${leaf.role}'s: a client's is made by homing ca issue --client`,
+  );
 }

@@ -1,5 +1,5 @@
 /** One session's socket: the hello out, lines in, frames out of the ring only while the socket takes them. */
-import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import {
   type Begin,
   type Connect,
@@ -46,7 +46,7 @@ export class Connection {
   readonly #options: ConnectionOptions;
   readonly #abort = new AbortController();
   readonly #lines = new LineReader();
-  #socket: Socket | undefined;
+  #socket: TLSSocket | undefined;
   #leaf: Leaf | undefined;
   #isWelcomed = false;
   #isOver = false;
@@ -70,7 +70,7 @@ export class Connection {
     return this.#leaf;
   }
 
-  get socket(): Socket | undefined {
+  get socket(): TLSSocket | undefined {
     return this.#socket;
   }
 

@@ -152,7 +152,7 @@ export function noteAck(session: Session, ack: Extract<ClientEvent, { kind: 'ack
 /** When the oldest byte was sent that is not durable yet, in own-loop time. */
 export function oldestUnsafeRanMs(session: Session): number | undefined {
   if (session.durable >= session.sent) return undefined;
-  return session.sends.points[0]?.value;
+  return lastPointAtOrBelow(session.sends, session.durable)?.value;
 }
 
 /**

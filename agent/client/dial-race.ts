@@ -1,11 +1,11 @@
 /** A server with several addresses: dialed as one. */
-import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import type { Endpoint } from '../../protocol/endpoints.ts';
 import type { Leaf } from '../../protocol/trust.ts';
 
 /** A server's socket, its certificate verified. */
 export interface Dialed {
-  readonly socket: Socket;
+  readonly socket: TLSSocket;
   readonly leaf: Leaf;
 }
 

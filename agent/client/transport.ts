@@ -1,7 +1,8 @@
 /** How a client reaches servers: the one place where its certificate and trust set meet the wire. */
-import type { Socket } from 'node:net';
 import type { Endpoint } from '../../protocol/endpoints.ts';
 import type { ServerId } from '../../protocol/identifiers.ts';
+import type { TrustSet } from '../../protocol/trust.ts';
+import { DialError, type Identity, dialTls, verifyPeer } from '../tls.ts';
 import type { DialProblem } from './core-events.ts';
 import type { Dialed } from './dial-race.ts';
 
@@ -18,7 +19,41 @@ export interface Transport {
   /** Says why a dial rejected. */
   problemOf(error: unknown): DialProblem;
   /** Judges the certificate of a socket that `dial` gave by the trust set of now. @returns why it is not trusted any more */
-  recheck(socket: Socket): string | undefined;
-  /** Calls back when the trust set changed; returns what stops that. */
-  onTrustChange(listener: () => void): () => void;
+  recheck(socket: Dialed['socket']): string | undefined;
+}
+
+/** A trust set that changes. */
+export interface TrustView {
+  readonly current: TrustSet;
+  onChange(listener: (trust: TrustSet) => void): () => void;
+}
+
+/** The core gives up earlier; this only keeps a forgotten dial from staying open. */
+const dialTimeoutMs = 10_000;
+
+/** Mutual TLS 1.3 with this certificate, judged by the trust set as it is at that moment. */
+export function createTransport(identity: Identity, trust: TrustView, unixMs: () => number): Transport {
+  return {
+    dial: async ({ endpoint, expectId, signal }) => {
+      const { current } = trust;
+      const expected = expectId === undefined ? {} : { expectId };
+      return dialTls({
+        endpoint,
+        identity,
+        trust: current,
+        alpn: 'hosp/1',
+        signal,
+        timeoutMs: dialTimeoutMs,
+        ...expected,
+      });
+    },
+    problemOf: (error) => {
+      if (!(error instanceof DialError)) return 'error';
+      return error.isUntrusted ? 'untrusted' : 'unreachable';
+    },
+    recheck: (socket) => {
+      const verdict = verifyPeer(socket, trust.current, unixMs());
+      return verdict.ok ? undefined : verdict.detail;
+    },
+  };
 }

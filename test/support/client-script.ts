@@ -172,7 +172,7 @@ export class ClientScript {
   }
 
   /** Events of a name since the last call of `forget`. */
-  told<Name extends AgentEvent['event']>(name: Name): readonly Untimed[] {
+  told(name: AgentEvent['event']): readonly Untimed[] {
     return this.of('tell').flatMap(({ event }) => (event.event === name ? [event] : []));
   }
 

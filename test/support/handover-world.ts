@@ -172,34 +172,25 @@ export function tell(world: World, event: ClientEvent): void {
 }
 
 function apply(world: World, effect: ClientEffect): void {
-  switch (effect.kind) {
-    case 'dial':
-      world.dials.set(effect.session, (effect.endpoints[0]?.port ?? 1) - 1);
-      return;
-    case 'begin':
-      if (effect.offset < world.core.ringStart) fail(world, 'begins below the ring');
-      push(world, effect.session, { kind: 'begin', offset: effect.offset });
-      if (!isCut(world, effect.offset) && effect.why !== 'gap' && effect.inject) {
-        fail(world, `a part begins off a cut (${effect.why})`);
-      }
-      return;
-    case 'end':
-      push(world, effect.session, { kind: 'end', offset: effect.offset });
-      return;
-    case 'close':
-      world.dials.delete(effect.session);
-      world.connections.delete(effect.session);
-      return;
-    case 'stop':
-      world.isOver = true;
-      return;
-    case 'send':
-    case 'refused':
-    case 'free':
-    case 'wake':
-    case 'tell':
-    case 'remember':
+  if (effect.kind === 'dial') {
+    world.dials.set(effect.session, (effect.endpoints[0]?.port ?? 1) - 1);
+  } else if (effect.kind === 'begin') {
+    begin(world, effect);
+  } else if (effect.kind === 'end') {
+    push(world, effect.session, { kind: 'end', offset: effect.offset });
+  } else if (effect.kind === 'close') {
+    world.dials.delete(effect.session);
+    world.connections.delete(effect.session);
+  } else if (effect.kind === 'stop') {
+    world.isOver = true;
   }
+}
+
+function begin(world: World, effect: Extract<ClientEffect, { kind: 'begin' }>): void {
+  const { session, offset, why, inject } = effect;
+  if (offset < world.core.ringStart) fail(world, 'begins below the ring');
+  if (inject && why !== 'gap' && !isCut(world, offset)) fail(world, `a part begins off a cut (${why})`);
+  push(world, session, { kind: 'begin', offset });
 }
 
 function push(world: World, session: number, token: Token): void {
@@ -411,21 +402,22 @@ function receive(world: World, id: number): void {
   const connection = world.connections.get(id);
   const token = connection?.wire.shift();
   if (connection === undefined || token === undefined) return;
-  if (token.kind === 'byte') {
-    if (connection.stage !== 'begun') fail(world, 'a byte outside begin and end');
-    if (connection.expected !== token.offset) fail(world, 'a hole on the wire');
-    connection.memory.push(token.offset);
-    connection.expected = token.offset + 1;
-  } else if (token.kind === 'end') {
-    if (connection.expected !== token.offset) fail(world, 'end is not behind the last byte');
-    connection.stage = 'ended';
-  } else {
-    if (connection.stage === 'welcomed' || connection.expected !== token.offset) {
-      connection.expected = token.offset;
-      connection.durable = token.offset;
-    }
-    connection.stage = 'begun';
+  if (token.kind === 'begin') receiveBegin(connection, token.offset);
+  else if (connection.expected !== token.offset) fail(world, `a hole before ${token.kind} ${token.offset}`);
+  if (token.kind === 'end') connection.stage = 'ended';
+  if (token.kind !== 'byte') return;
+  if (connection.stage !== 'begun') fail(world, 'a byte outside begin and end');
+  connection.memory.push(token.offset);
+  connection.expected = token.offset + 1;
+}
+
+/** Where a part goes on at its end, nothing is reset. */
+function receiveBegin(connection: Connection, offset: number): void {
+  if (connection.stage === 'welcomed' || connection.expected !== offset) {
+    connection.expected = offset;
+    connection.durable = offset;
   }
+  connection.stage = 'begun';
 }
 
 function sync(world: World, id: number): void {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Failure, World, WorldShape } from '../../support/handover-world.ts';
+import type { Action, Failure, World, WorldShape } from '../../support/handover-world.ts';
 import { actionsOf, cloneWorld, createWorld, isGoal, keyOf } from '../../support/handover-world.ts';
 
 const noFailures: Record<Failure, number> = {
@@ -22,72 +22,84 @@ interface Exploration {
 }
 
 /** Visits every state that a world can be in. */
-function explore(shape: WorldShape, maxStates = 400_000): Exploration {
-  const start = createWorld(shape);
-  const numbers = new Map([[keyOf(start), 0]]);
-  const worlds: (World | undefined)[] = [start];
-  const steps: { readonly from: number; readonly name: string }[] = [{ from: -1, name: 'start' }];
-  const backwards: number[][] = [[]];
-  const goals: number[] = [];
-  for (let at = 0; at < worlds.length; at += 1) {
-    const world = worlds[at];
-    if (world === undefined) continue;
-    worlds[at] = undefined;
+function explore(shape: WorldShape, maxStates: number): Exploration {
+  const map = new StateMap(createWorld(shape));
+  for (let at = 0; at < map.size; at += 1) {
+    const world = map.take(at);
     if (world.broken !== undefined) {
-      return {
-        states: worlds.length,
-        isComplete: false,
-        broken: `${world.broken}: ${path(steps, at)}`,
-        stuck: undefined,
-      };
+      const broken = `${world.broken}: ${map.path(at)}`;
+      return { states: map.size, isComplete: false, broken, stuck: undefined };
     }
-    if (isGoal(world)) goals.push(at);
-    if (worlds.length > maxStates) continue;
+    if (isGoal(world)) map.goals.push(at);
+    if (map.size > maxStates) break;
     for (const action of actionsOf(world)) {
       const next = cloneWorld(world);
       if (action.failure !== undefined) next.spent[action.failure] += 1;
       action.apply(next);
-      const key = keyOf(next);
-      const known = numbers.get(key);
-      const number = known ?? worlds.length;
-      if (known === undefined) {
-        numbers.set(key, number);
-        worlds.push(next);
-        steps.push({ from: at, name: action.name });
-        backwards.push([]);
+      map.add(next, at, action);
+    }
+  }
+  const isComplete = map.size <= maxStates;
+  return { states: map.size, isComplete, broken: undefined, stuck: isComplete ? map.stuck() : undefined };
+}
+
+/** The states that were found, how, and which lead to which without failures. */
+class StateMap {
+  readonly #numbers = new Map<string, number>();
+  readonly #worlds: (World | undefined)[] = [];
+  readonly #steps: { readonly from: number; readonly name: string }[] = [];
+  readonly #backwards: number[][] = [];
+  readonly goals: number[] = [];
+
+  constructor(start: World) {
+    this.add(start, -1, { name: 'start', failure: 'cut' });
+  }
+
+  get size(): number {
+    return this.#worlds.length;
+  }
+
+  add(world: World, from: number, { name, failure }: Pick<Action, 'name' | 'failure'>): void {
+    const key = keyOf(world);
+    const number = this.#numbers.get(key) ?? this.#worlds.length;
+    if (number === this.#worlds.length) {
+      this.#numbers.set(key, number);
+      this.#worlds.push(world);
+      this.#steps.push({ from, name });
+      this.#backwards.push([]);
+    }
+    if (failure === undefined) this.#backwards[number]?.push(from);
+  }
+
+  /** Gives a state out of hand: millions do not fit. */
+  take(at: number): World {
+    const world = this.#worlds[at];
+    this.#worlds[at] = undefined;
+    if (world === undefined) throw new Error(`state ${at} was taken before`);
+    return world;
+  }
+
+  path(at: number): string {
+    const names: string[] = [];
+    for (let i = at; i >= 0; i = this.#steps[i]?.from ?? -1) names.unshift(this.#steps[i]?.name ?? '?');
+    return names.join('; ');
+  }
+
+  /** How to come to a state from which no way leads to the end without more failures. */
+  stuck(): string | undefined {
+    const good = new Uint8Array(this.size);
+    const queue = [...this.goals];
+    for (const goal of this.goals) good[goal] = 1;
+    for (let at = queue.pop(); at !== undefined; at = queue.pop()) {
+      for (const from of this.#backwards[at] ?? []) {
+        if (good[from] === 1) continue;
+        good[from] = 1;
+        queue.push(from);
       }
-      if (action.failure === undefined) backwards[number]?.push(at);
     }
+    const first = good.indexOf(0);
+    return first < 0 ? undefined : this.path(first);
   }
-  const isComplete = worlds.length <= maxStates;
-  const stuck = isComplete ? firstStuck(backwards, goals) : undefined;
-  return {
-    states: worlds.length,
-    isComplete,
-    broken: undefined,
-    stuck: stuck === undefined ? undefined : path(steps, stuck),
-  };
-}
-
-function path(steps: readonly { readonly from: number; readonly name: string }[], at: number): string {
-  const names: string[] = [];
-  for (let i = at; i >= 0; i = steps[i]?.from ?? -1) names.unshift(steps[i]?.name ?? '?');
-  return names.join('; ');
-}
-
-function firstStuck(backwards: readonly (readonly number[])[], goals: readonly number[]): number | undefined {
-  const good = new Uint8Array(backwards.length);
-  const queue = [...goals];
-  for (const goal of goals) good[goal] = 1;
-  for (let at = queue.pop(); at !== undefined; at = queue.pop()) {
-    for (const from of backwards[at] ?? []) {
-      if (good[from] === 1) continue;
-      good[from] = 1;
-      queue.push(from);
-    }
-  }
-  const first = good.indexOf(0);
-  return first < 0 ? undefined : first;
 }
 
 const small: WorldShape = {
