@@ -113,18 +113,18 @@ export function parseDer(bytes: Uint8Array): DerValue | undefined {
 
 /** One value at `start`; undefined where it is not DER: tags above 30, indefinite or padded lengths, beyond the end. */
 function readDerValue(bytes: Uint8Array, start: number, limit: number): DerValue | undefined {
+  if (start + 2 > limit) return undefined;
   const tag = bytes[start] ?? 0;
-  if (start + 2 > limit || tag === 0 || (tag & 0x1f) === 0x1f) return undefined;
   const first = bytes[start + 1] ?? 0;
-  const lengthBytes = first < 0x80 ? 0 : first & 0x7f;
+  const lengthBytes = Math.max(0, first - 0x80);
   const contentStart = start + 2 + lengthBytes;
-  if (lengthBytes > 3 || contentStart > limit || first === 0x80) return undefined;
-  const length = lengthBytes === 0 ? first : readLongLength(bytes, start + 2, lengthBytes);
+  if (contentStart > limit || tag === 0 || (tag & 0x1f) === 0x1f) return undefined;
+  const length = first < 0x80 ? first : readLongLength(bytes, start + 2, lengthBytes);
   const end = contentStart + length;
   return end > limit ? undefined : { bytes, tag, start, contentStart, end };
 }
 
-/** Infinity where fewer bytes would have done. */
+/** Infinity where fewer bytes would have done, and for an indefinite length, which has none. */
 function readLongLength(bytes: Uint8Array, at: number, lengthBytes: number): number {
   let length = 0;
   for (let index = at; index < at + lengthBytes; index += 1) length = length * 256 + (bytes[index] ?? 0);
