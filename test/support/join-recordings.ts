@@ -10,8 +10,9 @@ export async function joinRecordings(
   first: number | undefined;
   bytes: Buffer;
   notes: string[];
+  problems: readonly string[];
 }> {
-  const { recordings } = await readRecordings(directories);
+  const { recordings, problems } = await readRecordings(directories);
   const chunks: Uint8Array[] = [];
   const notes: string[] = [];
   let first: number | undefined;
@@ -26,5 +27,5 @@ export async function joinRecordings(
         );
     }
   }
-  return { first, bytes: Buffer.concat(chunks), notes };
+  return { first, bytes: Buffer.concat(chunks), notes, problems };
 }
