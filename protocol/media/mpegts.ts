@@ -63,7 +63,8 @@ export class PacketReader {
       onPacket(all, at, this.#offset + at);
       at += packetBytes;
     }
-    this.#carry = all.slice(at);
+    // A copy: a Buffer's own slice() would keep the whole chunk, and see it change.
+    this.#carry = Uint8Array.from(all.subarray(at));
     this.#offset += at;
   }
 

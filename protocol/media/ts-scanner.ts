@@ -101,7 +101,9 @@ export class TsScanner implements MediaScanner {
     const change = this.#program.push(header, bytes, offset);
     if (change === undefined) return;
     this.#follow(change.program);
-    if (!change.isFirst) this.#marks.push({ kind: 'change', offset: change.offset, what: 'pmt' });
+    if (change.isFirst) return;
+    this.#entries.keep(this.#entryAt(change.offset), true);
+    this.#marks.push({ kind: 'change', offset: change.offset, what: 'pmt' });
   }
 
   /** Another program: a stream that goes on is read on, a new one from its next PES packet. */
