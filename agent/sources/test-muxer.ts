@@ -4,8 +4,8 @@ import { encodeTimestamp, ptsWrap } from '../../protocol/media/pes.ts';
 import { crc32Mpeg, patPid } from '../../protocol/media/psi.ts';
 import { encodePackets } from '../../protocol/media/ts-encode.ts';
 
-export const testPmtPid = 0x1000;
-export const testVideoPid = 0x100;
+const testPmtPid = 0x1000;
+const testVideoPid = 0x100;
 /** The clock runs so far ahead of a picture's time: 100 ms at 90 kHz. */
 const clockLead = 9000;
 const bodyBytes = packetBytes - 4;

@@ -28,7 +28,7 @@ export interface ByteReport {
 
 const maxLostRanges = 100;
 
-/** Compares what is in memory. For files, read blocks and give them to a `ByteTally`. */
+/** Compares what is in memory, in any order; parts may overlap. `homing check` reads files in order instead. */
 export function compareBytes(
   reference: readonly AddressedBytes[],
   recorded: readonly AddressedBytes[],
@@ -50,11 +50,8 @@ export function compareBytes(
   return tally.report();
 }
 
-/**
- * Counts for a caller who reads the files. Its memory is one entry a gap: `expect` all that the reference holds, then for each
- * block of a recording `compare` it with the reference's bytes there and say `cover`. Order does not matter.
- */
-export class ByteTally {
+/** What is expected, what is covered, and what differs. */
+class ByteTally {
   readonly #expected = new ByteRanges();
   readonly #covered = new ByteRanges();
   #repeated = 0;
