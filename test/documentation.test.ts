@@ -1,0 +1,97 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+const root = path.join(import.meta.dirname, '..');
+const read = (file: string) => readFileSync(path.join(root, file), 'utf8');
+
+describe('docs/events.md', () => {
+  it('describes exactly the events that there are, with exactly their fields', () => {
+    const types = [...read('agent/events.ts').matchAll(/\(?Base<'(\w+)'>( & \{([^}]*)\})?/g)];
+    const declared = types.map(([, name, , body = '']) => {
+      return [name, [...body.matchAll(/readonly (\w+)\??:/g)].map(([, field]) => field).toSorted()];
+    });
+    const rows = [...read('docs/events.md').matchAll(/^\| `(\w+)` *\|[^|]*\|([^|]*)\|$/gm)];
+    const described = rows.map(([, name, fields = '']) => {
+      const outside = fields.replaceAll(/\([^)]*\)/g, '');
+      return [name, [...outside.matchAll(/`(\w+)`/g)].map(([, field]) => field).toSorted()];
+    });
+    expect(described.length).toBeGreaterThan(10);
+    expect(described).toEqual(declared);
+  });
+});
+
+describe('docs/dependencies.md', () => {
+  it('gives every dependency its reason', () => {
+    const manifest = JSON.parse(read('package.json'));
+    const names = ['dependencies', 'devDependencies', 'optionalDependencies'].flatMap((kind) =>
+      Object.keys(manifest[kind]),
+    );
+    const page = read('docs/dependencies.md');
+    expect(names.filter((name) => !page.includes(`\`${name}\``))).toEqual([]);
+  });
+});
+
+describe('ARCHITECTURE.md', () => {
+  it('says of every source file what it is for, in the words of the file itself', () => {
+    const folders = [...new Set(sources.map((file) => path.dirname(file)))];
+    const tables = folders.map((folder) => {
+      const rows = sources.filter((file) => path.dirname(file) === folder);
+      return [`### ${folder}/`, '', ...rows.map((file) => `- \`${file}\`: ${dutyOf(file)}`), ''].join('\n');
+    });
+    expectSection('ARCHITECTURE.md', 'files', tables.join('\n'));
+  });
+});
+
+describe('docs/commands.md', () => {
+  it('shows the help of every command', () => {
+    const names = ['', ...commandNames([])].map((name) => name.split(' ').filter((word) => word !== ''));
+    const pages = names.map((words) => {
+      return [`## ${['homing', ...words].join(' ')}`, '', '```text', help(words).trimEnd(), '```', ''].join('\n');
+    });
+    expectSection('docs/commands.md', 'help', pages.join('\n'));
+  });
+});
+
+const sources = ['protocol', 'crds', 'agent', 'cli'].flatMap(sourcesIn);
+
+/** The text between two markers is as computed; UPDATE_DOCS=1 (`npm run docs`) writes it instead. */
+function expectSection(file: string, name: string, text: string): void {
+  const page = read(file);
+  const [begin, end] = [`<!-- begin ${name}: npm run docs -->\n`, `<!-- end ${name} -->`];
+  const from = page.indexOf(begin) + begin.length;
+  const to = page.indexOf(end);
+  expect(from >= begin.length && to >= from, `${file} has the markers of ${name}`).toBe(true);
+  const section = `\n${text}\n`;
+  if (process.env['UPDATE_DOCS'] === '1') writeFileSync(path.join(root, file), page.slice(0, from) + section + page.slice(to));
+  else expect(page.slice(from, to)).toBe(section);
+}
+
+/** The first sentence of the comment at the file's head. */
+function dutyOf(file: string): string {
+  const [, comment = ''] = /^(?:#!.*\n)?\/\*\*([\s\S]*?)\*\//.exec(read(file)) ?? [];
+  const text = comment.replaceAll(/\s*\n \* ?/g, ' ').trim();
+  const [sentence = ''] = /^.*?[.:](?=\s|$)/.exec(text) ?? [text];
+  expect(sentence, `${file} begins with a comment that says what it is for`).not.toBe('');
+  return sentence.replace(/:$/, '.');
+}
+
+function sourcesIn(folder: string): string[] {
+  return readdirSync(path.join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => `${folder}/${file}`)
+    .toSorted();
+}
+
+/** `ca`, `ca init`, …, as the help lists them. */
+function commandNames(words: readonly string[]): string[] {
+  const [, listed = ''] = /\nCommands:\n([\s\S]*?)(\n\n|$)/.exec(help(words)) ?? [];
+  const names = [...listed.matchAll(/^ {2}([a-z]+)/gm)].map(([, name = '']) => name).filter((name) => name !== 'help');
+  return names.flatMap((name) => [[...words, name].join(' '), ...commandNames([...words, name])]);
+}
+
+function help(words: readonly string[]): string {
+  const env = { ...process.env, COLUMNS: '100', NO_COLOR: '1' };
+  return execFileSync(path.join(root, 'bin/homing'), [...words, '--help'], { encoding: 'utf8', env });
+}
