@@ -1,0 +1,99 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  type Frame,
+  type FrameKind,
+  FrameReader,
+  encodeFrame,
+  encodeFrameHeader,
+} from '../../protocol/frames.ts';
+import { mutate, seededRandom } from '../support/mutation.ts';
+
+const kinds: readonly FrameKind[] = ['media', 'injected', 'control'];
+const frames = fc.array(
+  fc.record({
+    kind: fc.constantFrom(...kinds),
+    payload: fc.uint8Array({ minLength: 1, maxLength: 300 }),
+  }),
+  { maxLength: 20 },
+);
+
+function readInPieces(
+  bytes: Uint8Array,
+  pieces: readonly number[],
+): { frames: Frame[]; reader: FrameReader } {
+  const reader = new FrameReader();
+  const read: Frame[] = [];
+  let from = 0;
+  for (let turn = 0; from < bytes.length; turn += 1) {
+    const length = Math.max(1, pieces[turn % Math.max(1, pieces.length)] ?? 1);
+    for (const { kind, payload } of reader.push(bytes.subarray(from, from + length))) {
+      read.push({ kind, payload: Buffer.from(payload) });
+    }
+    from += length;
+  }
+  return { frames: read, reader };
+}
+
+describe('frames', () => {
+  it('come out as they went in, however the stream is cut', () => {
+    fc.assert(
+      fc.property(frames, fc.array(fc.integer({ min: 1, max: 400 })), (written, pieces) => {
+        const bytes = Buffer.concat(written.map(({ kind, payload }) => encodeFrame(kind, payload)));
+        const read = readInPieces(bytes, pieces);
+        expect(read.reader.problem).toBeUndefined();
+        expect(read.frames.map(({ kind }) => kind)).toEqual(written.map(({ kind }) => kind));
+        expect(Buffer.concat(read.frames.map(({ payload }) => payload))).toEqual(
+          Buffer.concat(written.map(({ payload }) => payload)),
+        );
+      }),
+    );
+  });
+
+  it.each([
+    ['media', 188, '000000bc'],
+    ['injected', 188, '400000bc'],
+    ['control', 188, '800000bc'],
+    ['media', 65_536, '00010000'],
+  ] as const)('have a header of kind and length: %s of %i bytes', (kind, length, hex) => {
+    expect(encodeFrameHeader(kind, length).toString('hex')).toBe(hex);
+  });
+
+  it.each([
+    ['frame-length', '00000000'],
+    ['frame-length', '00010001'],
+    ['frame-length', '3fffffff'],
+    ['frame-length', '40010001'],
+    ['frame-flags', 'c0000001'],
+    ['control-length', '80002001'],
+  ])('are unreadable for %s: %s', (problem, hex) => {
+    const reader = new FrameReader();
+    const good = reader.push(
+      Buffer.concat([encodeFrame('media', Buffer.from('a')), Buffer.from(hex, 'hex')]),
+    );
+    expect(good.map(({ payload }) => Buffer.from(payload).toString())).toEqual(['a']);
+    expect(reader.problem).toBe(problem);
+    expect(reader.push(encodeFrame('media', Buffer.from('b')))).toEqual([]);
+  });
+
+  it('are not made where no reader takes them', () => {
+    expect(() => encodeFrame('media', Buffer.alloc(0))).toThrow(RangeError);
+    expect(() => encodeFrame('media', Buffer.alloc(65_537))).toThrow(RangeError);
+    expect(() => encodeFrame('control', Buffer.alloc(8193))).toThrow(RangeError);
+  });
+
+  it('are read in bounded memory and within limits whatever comes', () => {
+    const random = seededRandom(1);
+    const goldens = kinds.map((kind) => encodeFrame(kind, Buffer.alloc(100, kind)));
+    const golden = Buffer.concat(goldens);
+    for (let round = 0; round < 20_000; round += 1) {
+      const { frames: read } = readInPieces(mutate(golden, goldens, random), [
+        1 + Math.floor(random() * 200),
+      ]);
+      for (const { kind, payload } of read) {
+        expect(payload.length).toBeGreaterThan(0);
+        expect(payload.length).toBeLessThanOrEqual(kind === 'control' ? 8192 : 65_536);
+      }
+    }
+  });
+});
