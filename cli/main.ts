@@ -1,8 +1,13 @@
 /** The `homing` command: composes the parts; one file a subcommand. */
 import { Command, CommanderError } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
+import { ConfigError } from '../agent/control/config-error.ts';
+import { announceCommand } from './announce.ts';
+import { caCommand } from './ca.ts';
 import { checkCommand } from './check.ts';
+import { connectCommand } from './connect.ts';
 import { CommandError, exitCodes, printNote } from './output.ts';
+import { verifyCommand } from './verify.ts';
 
 function buildProgram(): Command {
   const program = new Command('homing')
@@ -12,7 +17,11 @@ function buildProgram(): Command {
     .version(manifest.version)
     .showHelpAfterError('(run with --help for examples)')
     .exitOverride();
+  program.addCommand(caCommand);
+  program.addCommand(announceCommand);
+  program.addCommand(verifyCommand);
   program.addCommand(checkCommand);
+  program.addCommand(connectCommand);
   inheritSettings(program);
   return program;
 }
@@ -34,6 +43,10 @@ async function main(): Promise<number> {
     if (error instanceof CommandError) {
       printNote(`homing: ${error.message}`);
       return error.exitCode;
+    }
+    if (error instanceof ConfigError) {
+      printNote(`homing: ${error.message}`);
+      return exitCodes.usage;
     }
     throw error;
   }
