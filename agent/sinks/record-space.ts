@@ -1,7 +1,7 @@
 /** Looks after the space of recordings: deletes what retention chooses, and watches that the disk is there and has room. */
 import { constants } from 'node:fs';
 import { access, open, statfs, unlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type RetentionLimits, type StoredFile, chooseEvictions } from './record-retention.ts';
 
 export interface SpaceOptions extends RetentionLimits {
@@ -23,6 +23,7 @@ export class RecordSpace {
   readonly #options: SpaceOptions;
   readonly #onProblem: (problem: string | undefined) => void;
   readonly #files = new Map<string, Stored>();
+  readonly #deletedBytes = new Map<string, number>();
   #lookAtMs = 0;
   #grownBytes = 0;
   #hasMoreToDelete = false;
@@ -60,6 +61,20 @@ export class RecordSpace {
   failed(): void {
     this.#isHealthy = false;
     this.#lookSoon();
+  }
+
+  /**
+   * A folder of which as much has been deleted as is left: half of its index is about nothing. So each line is copied about
+   * once in its life.
+   */
+  takeStaleFolder(): string | undefined {
+    for (const [folder, deleted] of this.#deletedBytes) {
+      const files = [...this.#files.values()].filter(({ path }) => dirname(path) === folder);
+      if (deleted < files.reduce((sum, { bytes }) => sum + bytes, 0)) continue;
+      this.#deletedBytes.delete(folder);
+      return folder;
+    }
+    return undefined;
   }
 
   isDue(nowMs: number): boolean {
@@ -112,10 +127,15 @@ export class RecordSpace {
   }
 
   async #delete(path: string): Promise<void> {
-    this.#files.delete(path);
     await unlink(path).catch((error: unknown) => {
       if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
     });
+    const folder = dirname(path);
+    this.#deletedBytes.set(
+      folder,
+      (this.#deletedBytes.get(folder) ?? 0) + (this.#files.get(path)?.bytes ?? 0),
+    );
+    this.#files.delete(path);
   }
 
   async #probe(): Promise<void> {

@@ -73,6 +73,10 @@ export class RecordStream implements SinkStream {
     return this.#durable ?? 0;
   }
 
+  get isFrozen(): boolean {
+    return this.#isFrozen;
+  }
+
   get backlogBytes(): number {
     return this.#isFrozen ? 0 : this.#plan.backlogBytes + (this.#batch?.bytes ?? 0);
   }

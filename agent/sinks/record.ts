@@ -2,6 +2,7 @@
 import { mkdir } from 'node:fs/promises';
 import { relative } from 'node:path';
 import type { EmitEvent } from '../events.ts';
+import { IndexCompaction } from './record-compaction.ts';
 import { RecordFolder } from './record-folder.ts';
 import { startDiskLoop, within, type DiskLoop, type Work } from './record-loop.ts';
 import { streamFolder } from './record-names.ts';
@@ -64,6 +65,8 @@ class RecordSink implements Sink {
   readonly #rates: RecordRates;
   readonly #folders = new Map<string, { readonly folder: RecordFolder; users: number }>();
   #streams: RecordStream[] = [];
+  #compaction: { readonly path: string; readonly index: IndexCompaction } | undefined;
+  #isCompactionsTurn = true;
   #problem: string | undefined;
 
   constructor(options: RecordOptions, listener: SinkListener) {
@@ -106,7 +109,9 @@ class RecordSink implements Sink {
   #next(): Work | number {
     const now = performance.now();
     this.#dropDone();
-    if (this.space.isDue(now)) return { run: () => this.space.tend(now) };
+    if (this.space.isDue(now)) return { run: () => this.#tend(now) };
+    if (this.#compaction !== undefined && this.#isCompactionsTurn) return this.#compact(this.#compaction);
+    this.#isCompactionsTurn = true;
     let wait = this.space.dueInMs(now);
     for (const [index, stream] of this.#streams.entries()) {
       const mayWriteInMs = this.#mayWriteInMs(stream, now);
@@ -114,7 +119,28 @@ class RecordSink implements Sink {
       if (dueInMs <= 0) return this.#turnOf(stream, { index, mayWrite: mayWriteInMs === 0 });
       wait = Math.min(wait, dueInMs, mayWriteInMs === 0 ? Infinity : mayWriteInMs);
     }
-    return wait;
+    return this.#compaction === undefined ? wait : 0;
+  }
+
+  async #tend(now: number): Promise<void> {
+    await this.space.tend(now);
+    const path = this.#compaction === undefined ? this.space.takeStaleFolder() : undefined;
+    if (path !== undefined) this.#compaction = { path, index: new IndexCompaction(path) };
+  }
+
+  /** One step, then it is the streams' turn again. */
+  #compact({ path, index }: { readonly path: string; readonly index: IndexCompaction }): Work {
+    this.#isCompactionsTurn = false;
+    return {
+      run: async () => {
+        const isDone = await index.step(this.#folders.get(path)?.folder).catch((error: unknown) => {
+          const message = `compacting the index of ${path}: ${error instanceof Error ? error.message : 'unknown'}`;
+          this.#options.emit({ event: 'warning', reason: 'IndexNotCompacted', message });
+          return true;
+        });
+        if (isDone) this.#compaction = undefined;
+      },
+    };
   }
 
   /** The stream goes to the end of the row, so that a busy one keeps nobody waiting. */

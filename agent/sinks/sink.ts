@@ -20,6 +20,8 @@ export interface SinkStream {
   commit(): void;
   /** Next offset expected that is safe here in the sense of `durability`; never falls, never exceeds what was written. */
   readonly durable: number;
+  /** Nothing more becomes durable in this session (a flush failed): only a new session can help. Absent is false. */
+  readonly isFrozen?: boolean;
   /** Bytes taken and not yet handed to the kernel; the session stops reading above a bound. */
   readonly backlogBytes: number;
   /** Commits and closes; resolves when the files are closed. */

@@ -61,6 +61,7 @@ describe('a recorded stream', () => {
     stream.commit();
     await stream.step(Infinity);
     expect(failures).toHaveLength(1);
+    expect(stream.isFrozen).toBe(true);
     expect(stream.durable).toBe(4);
 
     folder.isFailing = false;

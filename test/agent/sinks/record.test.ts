@@ -189,6 +189,37 @@ describe('the record sink', () => {
     await reopened.close();
   });
 
+  it('takes the lines of deleted files out of the index while it goes on writing', async () => {
+    const first = await openSink({ segment: { segmentBytes: 20_000 } });
+    const past = first.open(door);
+    past.begin({ offset: 0, timeMs: 1000, why: 'start' });
+    give(past, 0, 800_000);
+    await first.close();
+    const index = join(folderOf(directory), 'index.jsonl');
+    const { size } = await stat(index);
+
+    // About ten files of the forty may stay.
+    const second = await openSink({ maxBytes: 11 * 64 * 1024 });
+    const stream = second.open({ ...door, term: 6 });
+    stream.begin({ offset: 0, timeMs: 1000, why: 'start' });
+    let offset = 0;
+    await until(async () => {
+      give(stream, offset, 5000);
+      offset += 5000;
+      return (await stat(index)).size < size / 2;
+    });
+    give(stream, offset, 5000);
+    await second.close();
+    const old = await joinRecordings([directory], 5);
+    expect(old.notes).toEqual([]);
+    expect(old.problems).toEqual([]);
+    expect((old.first ?? 0) + old.bytes.length).toBe(800_000);
+    expect(old.bytes.equals(recordedBytes(old.first ?? 0, old.bytes.length))).toBe(true);
+    const fresh = await joinRecordings([directory], 6);
+    expect(fresh.notes).toEqual([]);
+    expect(fresh.bytes.equals(recordedBytes(0, offset + 5000))).toBe(true);
+  });
+
   it('writes nothing while the space that is kept free is missing, and says so', async () => {
     const sink = await openSink({ keepFreeBytes: Number.MAX_SAFE_INTEGER });
     await until(() => health.length > 0);
