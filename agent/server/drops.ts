@@ -23,10 +23,13 @@ export interface Drop {
 /** Counts drops by reason and tells of them: the first at once, then the last of each second with their number. */
 export class Drops {
   readonly #emit: EmitEvent;
+  readonly #quiet: ReadonlySet<string>;
   readonly #tallies = new Map<string, Tally>();
 
-  constructor(emit: EmitEvent) {
+  /** @param quiet reasons that are counted and never told */
+  constructor(emit: EmitEvent, quiet: ReadonlySet<string> = new Set()) {
     this.#emit = emit;
+    this.#quiet = quiet;
   }
 
   /** How many there were, by reason. */
@@ -52,7 +55,7 @@ export class Drops {
   }
 
   #tell(reason: string, tally: Tally, nowMs: number): void {
-    if (nowMs - tally.toldAtMs < tellEveryMs) return;
+    if (this.#quiet.has(reason) || nowMs - tally.toldAtMs < tellEveryMs) return;
     const { detail, from, untold: count } = tally;
     tally.untold = 0;
     tally.toldAtMs = nowMs;

@@ -26,6 +26,8 @@ export interface LinksOptions {
   readonly identity: Identity;
   readonly trust: LiveTrust;
   readonly rechecks: Rechecks;
+  /** Whether an announced address may be called; those that are configured always may. */
+  mayCall(endpoint: Endpoint): boolean;
   /** What we say of ourselves to a peer that reaches us at that address of ours. */
   announcementFor(localAddress: string): Uint8Array | undefined;
   /** Whom we serve now: said to each new peer. */
@@ -36,7 +38,6 @@ export interface LinksOptions {
   onLost(peer: { readonly id: ServerId; readonly name: string; readonly reason: string }): void;
   /** A peer's own call to us is open, or is not any more. */
   onCalledBy(id: ServerId, isOpen: boolean): void;
-  onServes(id: ServerId, serves: Serves): void;
   onDropped(dropped: Bad<LinkDropReason> & { readonly from: string }): void;
 }
 
@@ -52,7 +53,7 @@ interface OwnCall {
 /** A peer as its announcement names it. */
 export interface Introduction {
   readonly id: ServerId;
-  /** Only those that may be called: see `isCallable`. */
+  /** As it announced them. */
   readonly endpoints: readonly Endpoint[];
   /** It has started anew since we heard it last. */
   readonly isNewBoot: boolean;
@@ -70,6 +71,7 @@ export class Links implements LinkOwner {
   readonly #lastSaid = new Map<ServerId, string>();
   /** Configured addresses, and who was found there. */
   readonly #configured = new Map<string, ServerId | undefined>();
+  readonly #introduced = new Map<ServerId, Introduction>();
   #identity: Identity;
   #timer: NodeJS.Timeout | undefined;
 
@@ -79,15 +81,21 @@ export class Links implements LinkOwner {
   }
 
   /** Calls this peer, now and whenever the link is lost. */
-  introduce({ id, endpoints, isNewBoot }: Introduction): void {
-    if (endpoints.length === 0 || id === this.#identity.leaf.id) return;
-    this.#calls.want({ key: id, id, endpoints, isConfigured: false });
-    if (isNewBoot) this.#calls.hurry(id);
+  introduce(introduction: Introduction): void {
+    this.#introduced.set(introduction.id, introduction);
+    this.#want(introduction);
+    this.#pump();
+  }
+
+  /** Our networks changed: other addresses may be called than before. */
+  reconsider(): void {
+    for (const introduction of this.#introduced.values()) this.#want({ ...introduction, isNewBoot: false });
     this.#pump();
   }
 
   /** No link to that peer any more. */
   forget(id: ServerId): void {
+    this.#introduced.delete(id);
     this.#calls.forget(id);
     this.#ours.get(id)?.link.close('forgotten');
   }
@@ -149,7 +157,6 @@ export class Links implements LinkOwner {
   onLine(link: Link, document: HospDocument): void {
     const { id } = link.leaf;
     if (!isServerId(id)) return;
-    if (document.kind === 'serves') this.#options.onServes(id, document);
     if (document.kind !== 'signed') return;
     const taken = this.#takeSigned(link, id, document.message);
     if (!taken.ok) {
@@ -179,6 +186,13 @@ export class Links implements LinkOwner {
     else this.#calls.failed(call.target.key, call.endpoint, performance.now());
     if (isConfirmed) this.#options.onLost({ id, name, reason });
     this.#pump();
+  }
+
+  #want({ id, endpoints, isNewBoot }: Introduction): void {
+    const callable = endpoints.filter((endpoint) => this.#options.mayCall(endpoint));
+    if (callable.length === 0 || id === this.#identity.leaf.id) return;
+    this.#calls.want({ key: id, id, endpoints: callable, isConfigured: false });
+    if (isNewBoot) this.#calls.hurry(id);
   }
 
   /** A confirmed link has closed: its peer is called by its identifier, and whoever is at its configured addresses. */

@@ -1,0 +1,81 @@
+/** Our announcement as each network and each peer must see it: signed, with the address that we are reached at there. */
+import { isIPv6 } from 'node:net';
+import { signAnnouncement } from '../../protocol/announcements.ts';
+import type { Subscribe } from '../../protocol/documents.ts';
+import { type ServerId, everyClient } from '../../protocol/identifiers.ts';
+import type { Identity } from '../tls.ts';
+import type { AnnouncedFacts } from './core-events.ts';
+import type { AnnouncedInterface } from './interfaces.ts';
+
+const maxFurtherAddresses = 8;
+/** Addresses of ours; more than a machine has networks. */
+const maxCached = 32;
+
+/** Signs once for each address of ours, however many peers and repetitions there are. */
+export class Announcer {
+  readonly #id: ServerId;
+  #port = 0;
+  #identity: Identity;
+  #facts: AnnouncedFacts | undefined;
+  readonly #signed = new Map<string, Uint8Array>();
+
+  constructor(identity: Identity, id: ServerId) {
+    this.#identity = identity;
+    this.#id = id;
+  }
+
+  /** The TCP port that we listen on, once it is known. */
+  setPort(port: number): void {
+    this.#port = port;
+    this.#signed.clear();
+  }
+
+  get facts(): AnnouncedFacts | undefined {
+    return this.#facts;
+  }
+
+  setFacts(facts: AnnouncedFacts): void {
+    this.#facts = facts;
+    this.#signed.clear();
+  }
+
+  setIdentity(identity: Identity): void {
+    this.#identity = identity;
+    this.#signed.clear();
+  }
+
+  /** For the network of an interface. Nothing before there are facts. */
+  forInterface({ address, also }: AnnouncedInterface): Uint8Array | undefined {
+    return this.#sign(address, also);
+  }
+
+  /** For a peer that reaches us at that address of ours. */
+  forPeer(localAddress: string, interfaces: readonly AnnouncedInterface[]): Uint8Array | undefined {
+    const [address = ''] = localAddress.split('%');
+    if (address === '') return undefined;
+    const others = interfaces.map((announced) => announced.address).filter((other) => other !== address);
+    return this.#sign(address, isIPv6(address) ? others : []);
+  }
+
+  #sign(ip: string, also: readonly string[]): Uint8Array | undefined {
+    if (this.#facts === undefined) return undefined;
+    const key = [ip, ...also].join(' ');
+    const known = this.#signed.get(key);
+    if (known !== undefined) return known;
+    if (this.#signed.size >= maxCached) this.#signed.clear();
+    const message = signAnnouncement(this.#describe(this.#facts, ip, also), this.#identity, Date.now());
+    this.#signed.set(key, message);
+    return message;
+  }
+
+  #describe(facts: AnnouncedFacts, ip: string, also: readonly string[]): Subscribe {
+    const port = this.#port;
+    return {
+      kind: 'subscribe',
+      to: everyClient,
+      from: { id: this.#id, address: { ip, port } },
+      ...facts,
+      also: also.slice(0, maxFurtherAddresses).map((other) => ({ ip: other, port })),
+    };
+  }
+}
