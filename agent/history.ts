@@ -30,9 +30,4 @@ export class History {
   sourceOf(client: string): SourceState | undefined {
     return this.#sources.get(client);
   }
-
-  /** The camera is not bridged here any more. */
-  forget(client: string): void {
-    this.#sources.delete(client);
-  }
 }

@@ -110,6 +110,6 @@ function count(amount: number, noun: string): string {
 }
 
 /** Nothing that others said may move the terminal's cursor or colour it. */
-function printable(text: string): string {
+export function printable(text: string): string {
   return text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '�');
 }

@@ -2,11 +2,13 @@
 import { Command, CommanderError } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
 import { ConfigError } from '../agent/control/config-error.ts';
+import { agentCommand } from './agent.ts';
 import { announceCommand } from './announce.ts';
 import { caCommand } from './ca.ts';
 import { checkCommand } from './check.ts';
 import { connectCommand } from './connect.ts';
 import { CommandError, exitCodes, printNote } from './output.ts';
+import { statusCommand } from './status.ts';
 import { verifyCommand } from './verify.ts';
 
 function buildProgram(): Command {
@@ -18,10 +20,12 @@ function buildProgram(): Command {
     .showHelpAfterError('(run with --help for examples)')
     .exitOverride();
   program.addCommand(caCommand);
+  program.addCommand(agentCommand);
   program.addCommand(announceCommand);
   program.addCommand(verifyCommand);
   program.addCommand(checkCommand);
   program.addCommand(connectCommand);
+  program.addCommand(statusCommand);
   inheritSettings(program);
   return program;
 }

@@ -1,0 +1,211 @@
+/** An agent: one machine's part of the home. Composes trust, server, sinks and cameras; `configure` is the way in for changes. */
+import { join } from 'node:path';
+import { formatEndpoint, type Endpoint } from '../protocol/endpoints.ts';
+import { Bridges } from './bridges.ts';
+import { discoverServers, type Discovery } from './client/discovery.ts';
+import type { ClientStatus } from './client/core-events.ts';
+import { serverConfigOf } from './control/settings.ts';
+import { readResources } from './control/resource-files.ts';
+import type { Resources } from './control/resources.ts';
+import type { AgentEvent, EmitEvent } from './events.ts';
+import { History } from './history.ts';
+import { openHomeServer } from './home-server.ts';
+import { KnownServers } from './known-servers.ts';
+import { makePlan, type Plan, type PlanOptions } from './plan.ts';
+import { openPeerAddresses } from './server/peer-addresses.ts';
+import type { RunningServer, RunningServerStatus } from './server/server.ts';
+import { openStateFile, type StateFile } from './state-file.ts';
+import { openStatusSocket } from './status-socket.ts';
+import { watchTrust, type WatchedTrust } from './trust-directory.ts';
+
+export interface AgentOptions extends PlanOptions {
+  /** File or folder of resources. */
+  readonly resources: string;
+  /** Folder of state and status socket; one agent each. */
+  readonly state: string;
+  /** @defaultValue `recordings` in `state` */
+  readonly recordings?: string;
+  /** Folder that gets what each source gave, byte for byte. */
+  readonly keepSource?: string;
+  readonly version: string;
+}
+
+/** What `homing status` shows. */
+export interface AgentStatus {
+  readonly name: string;
+  readonly version: string;
+  /** RFC 3339. */
+  readonly started: string;
+  /** Absent: client only. */
+  readonly server?: RunningServerStatus;
+  /** The cameras that this agent bridges, wherever they stream to. */
+  readonly cameras: readonly CameraStatus[];
+  /** Of those cameras; oldest first. */
+  readonly handovers: readonly Extract<AgentEvent, { readonly event: 'handedOver' }>[];
+}
+
+export type CameraStatus = ClientStatus & { readonly source?: ReturnType<History['sourceOf']> };
+
+export interface RunningAgent {
+  status(): AgentStatus;
+  /** Does from now on what other resources say. */
+  configure(resources: Resources): Promise<void>;
+  /** Sends everybody elsewhere, gives what was recorded its last acks, and closes everything. */
+  stop(reason: string): Promise<void>;
+}
+
+/**
+ * Starts an agent.
+ *
+ * @throws ConfigError with everything that is wrong with options, resources and certificates
+ */
+export async function runAgent(options: AgentOptions, emit: EmitEvent): Promise<RunningAgent> {
+  const resources = await readResources(options.resources);
+  const agent = new Agent(options, emit);
+  try {
+    await agent.open(await makePlan(resources, options));
+    return agent;
+  } catch (error) {
+    await agent.close();
+    throw error;
+  }
+}
+
+class Agent implements RunningAgent {
+  readonly #options: AgentOptions;
+  readonly #emit: EmitEvent;
+  readonly #history = new History();
+  readonly #known = new KnownServers();
+  readonly #started = new Date().toISOString();
+  /** What is open, to be closed in the opposite order. */
+  readonly #parts = new AsyncDisposableStack();
+  #trust: WatchedTrust | undefined;
+  #server: RunningServer | undefined;
+  #bridges: Bridges | undefined;
+  #stopping: Promise<void> | undefined;
+
+  constructor(options: AgentOptions, emit: EmitEvent) {
+    this.#options = options;
+    this.#emit = (event) => {
+      this.#history.take(event, Date.now());
+      this.#known.take(event);
+      emit(event);
+    };
+  }
+
+  async open(plan: Plan): Promise<void> {
+    const { state: directory, trust: place } = this.#options;
+    // First: it keeps a second agent from the same state.
+    const socket = await openStatusSocket(directory, () => this.status());
+    this.#parts.defer(async () => socket.close());
+    const onProblem = (message: string): void =>
+      this.#emit({ event: 'warning', reason: 'StateFile', message });
+    const state = await openStateFile({ directory, onProblem });
+    this.#parts.defer(async () => state.close());
+    this.#trust = await watchTrust(place, plan.bundles, this.#emit);
+    this.#parts.defer(async () => this.#trust?.close());
+    await this.#openServer(plan, state, this.#trust);
+    await this.#openBridges(plan, state, this.#trust);
+    this.#tellStarted(plan);
+  }
+
+  status(): AgentStatus {
+    const { name, version } = this.#options;
+    return {
+      name,
+      version,
+      started: this.#started,
+      ...(this.#server === undefined ? {} : { server: this.#server.status() }),
+      cameras: (this.#bridges?.statuses() ?? []).map((camera) => ({
+        ...camera,
+        source: this.#history.sourceOf(camera.name),
+      })),
+      handovers: this.#history.handovers,
+    };
+  }
+
+  async configure(resources: Resources): Promise<void> {
+    const plan = await makePlan(resources, this.#options);
+    await this.#trust?.setBundles(plan.bundles);
+    if (plan.server !== undefined)
+      this.#server?.configure(serverConfigOf(plan.server.resource, plan.server.assignment));
+    await this.#bridges?.set(plan.cameras);
+  }
+
+  stop(reason: string): Promise<void> {
+    this.#stopping ??= this.#stop(reason);
+    return this.#stopping;
+  }
+
+  async close(): Promise<void> {
+    await this.#parts.disposeAsync();
+  }
+
+  /** Our own cameras first: their streams end here with all that is durable, and nobody has to move. */
+  async #stop(reason: string): Promise<void> {
+    await this.#bridges?.close();
+    await this.#server?.drain();
+    await this.close();
+    this.#emit({ event: 'stopped', reason });
+  }
+
+  async #openServer(plan: Plan, state: StateFile, trust: WatchedTrust): Promise<void> {
+    const { state: directory, recordings = join(directory, 'recordings') } = this.#options;
+    if (plan.server === undefined) return;
+    const options = { plan: plan.server, recordings, state, trust, emit: this.#emit };
+    this.#server = await openHomeServer(options);
+    this.#parts.defer(async () => this.#server?.close());
+  }
+
+  async #openBridges(plan: Plan, state: StateFile, trust: WatchedTrust): Promise<void> {
+    const { media, keepSource } = this.#options;
+    const servers =
+      this.#server === undefined ? await findAddresses(plan.externalAddresses) : [ownEndpoint(this.#server)];
+    const discover = await this.#openDiscovery(trust);
+    this.#bridges = new Bridges({
+      trust,
+      state,
+      servers,
+      discover: (onServer) => discover.subscribe(onServer),
+      emit: this.#emit,
+      ...(media === undefined ? {} : { media }),
+      ...(keepSource === undefined ? {} : { keepSource }),
+    });
+    this.#parts.defer(async () => this.#bridges?.close());
+    await this.#bridges.set(plan.cameras);
+  }
+
+  /** Where our server listens already, its word is enough. */
+  async #openDiscovery(trust: WatchedTrust): Promise<Pick<Discovery, 'subscribe'>> {
+    if (this.#server !== undefined) return this.#known;
+    const listening = await discoverServers({ trust, interfaces: [], emit: this.#emit });
+    this.#parts.defer(async () => listening.close());
+    return listening;
+  }
+
+  #tellStarted({ cameras }: Plan): void {
+    const server = this.#server?.status();
+    const [endpoint] = server?.endpoints ?? [];
+    this.#emit({
+      event: 'started',
+      ...(server === undefined ? {} : { server: server.name, id: server.id }),
+      ...(endpoint === undefined ? {} : { address: formatEndpoint(endpoint) }),
+      clients: cameras.length,
+    });
+  }
+}
+
+/** Our cameras reach our server whatever the networks do. */
+function ownEndpoint({ port }: RunningServer): Endpoint {
+  return { ip: '127.0.0.1', port };
+}
+
+/** Names are looked up once; servers that are not found now are found by their announcements. */
+async function findAddresses(addresses: readonly string[]): Promise<readonly Endpoint[]> {
+  const { promise, resolve } = Promise.withResolvers<ReadonlyMap<string, Endpoint>>();
+  const lookUp = openPeerAddresses(resolve);
+  lookUp.set(addresses);
+  const found = await promise;
+  lookUp.close();
+  return [...found.values()];
+}

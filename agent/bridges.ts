@@ -1,0 +1,159 @@
+/** The cameras that this agent bridges: one client each, started, changed and stopped as the resources say. */
+import { join } from 'node:path';
+import type { Endpoint } from '../protocol/endpoints.ts';
+import { createScanner } from '../protocol/media/scanners.ts';
+import { openClient, type ClientOptions, type RunningClient } from './client/client.ts';
+import type { ClientStatus } from './client/core-events.ts';
+import { createRingBudget } from './client/ring-budget.ts';
+import { encodeSavedClient, parseSavedClient } from './client/saved-client.ts';
+import type { TrustView } from './client/transport.ts';
+import type { BridgedCamera } from './control/assignment.ts';
+import { ConfigError } from './control/config-error.ts';
+import { clientConfigOf } from './control/settings.ts';
+import type { EmitEvent } from './events.ts';
+import type { StreamAddress } from './sinks/sink.ts';
+import { openCamera } from './camera-sources.ts';
+import type { Source, SourceListener } from './sources/source.ts';
+import { keepSource } from './sources/keep-source.ts';
+import type { StateFile } from './state-file.ts';
+import { loadIdentity, type Identity } from './tls.ts';
+
+export interface BridgesOptions {
+  /** `--client-certs`: `<last part of the name>.crt` and `.key` of each camera. */
+  readonly certificates?: string;
+  /** `--media`: where `file` sources are. */
+  readonly media?: string;
+  /** `--keep-source`: what each source gave, byte for byte. */
+  readonly keepSource?: string;
+  readonly trust: TrustView;
+  /** Servers to try first. */
+  readonly servers: readonly Endpoint[];
+  readonly discover?: NonNullable<ClientOptions['discover']>;
+  readonly state: StateFile;
+  readonly emit: EmitEvent;
+}
+
+/** A camera and the certificate that says so. */
+export interface CertifiedCamera {
+  readonly camera: BridgedCamera;
+  readonly identity: Identity;
+}
+
+/**
+ * Reads the certificate of each camera out of the folder.
+ *
+ * @throws ConfigError with every file that is wrong, and what would be right
+ */
+export async function loadCertificates(
+  cameras: readonly BridgedCamera[],
+  directory: string | undefined,
+): Promise<readonly CertifiedCamera[]> {
+  const loaded = await Promise.allSettled(
+    cameras.map(async (camera) => ({ camera, identity: await loadCertificate(camera, directory) })),
+  );
+  const problems = loaded.flatMap((each) => {
+    if (each.status === 'fulfilled') return [];
+    if (each.reason instanceof ConfigError) return each.reason.problems;
+    throw each.reason;
+  });
+  if (problems.length > 0) throw new ConfigError(problems);
+  return loaded.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+}
+
+async function loadCertificate(camera: BridgedCamera, directory: string | undefined): Promise<Identity> {
+  const { name, certificateName } = camera;
+  if (directory === undefined) {
+    throw new ConfigError(
+      `camera ${name} needs a certificate: --client-certs DIR, with what 'homing ca issue --client ${name} --out DIR' wrote`,
+    );
+  }
+  const file = join(directory, `${certificateName}.crt`);
+  const identity = await loadIdentity(file, join(directory, `${certificateName}.key`));
+  const { role, name: certified } = identity.leaf;
+  if (role !== 'client' || certified !== name) {
+    throw new ConfigError({
+      file,
+      message: `is the certificate of ${role} ${certified}: must be that of client ${name} (homing ca issue --client ${name})`,
+    });
+  }
+  return identity;
+}
+
+interface Bridge {
+  readonly key: string;
+  readonly client: RunningClient;
+}
+
+/** Runs a client for each camera that it is given. */
+export class Bridges {
+  readonly #options: BridgesOptions;
+  readonly #ringBudget = createRingBudget();
+  readonly #running = new Map<string, Bridge>();
+
+  constructor(options: BridgesOptions) {
+    this.#options = options;
+  }
+
+  /** From now on these cameras: starts the new, restarts the changed, stops those that are gone. */
+  async set(cameras: readonly CertifiedCamera[]): Promise<void> {
+    const wanted = new Map(cameras.map((each) => [each.camera.name, each]));
+    const stopped = [...this.#running].filter(([name, { key }]) => key !== keyOf(wanted.get(name)));
+    await Promise.all(stopped.map(async ([name]) => this.#stop(name)));
+    for (const each of cameras) {
+      const { name } = each.camera;
+      if (!this.#running.has(name)) this.#running.set(name, { key: keyOf(each), client: this.#open(each) });
+    }
+  }
+
+  statuses(): readonly ClientStatus[] {
+    return [...this.#running.values()].map(({ client }) => client.status());
+  }
+
+  /** Gives each stream its last acks, and closes every camera session. */
+  async close(): Promise<void> {
+    await this.set([]);
+  }
+
+  async #stop(name: string): Promise<void> {
+    const bridge = this.#running.get(name);
+    this.#running.delete(name);
+    await bridge?.client.close();
+  }
+
+  #open({ camera, identity }: CertifiedCamera): RunningClient {
+    const { trust, servers, discover, state, emit } = this.#options;
+    const section = `client ${camera.name}`;
+    return openClient({
+      identity,
+      trust,
+      config: clientConfigOf(camera),
+      servers,
+      ...(discover === undefined ? {} : { discover }),
+      openSource: (listener, address) => this.#openSource(camera, listener, address),
+      scannerFor: createScanner,
+      ringBudget: this.#ringBudget,
+      saved: parseSavedClient(state.read(section)),
+      onSave: (saved) => state.write(section, encodeSavedClient(saved)),
+      emit,
+    });
+  }
+
+  #openSource(camera: BridgedCamera, listener: SourceListener, address: StreamAddress): Source {
+    const { keepSource: directory, media } = this.#options;
+    if (directory === undefined) return openCamera(camera, media, listener);
+    const kept = keepSource(directory, address, listener);
+    const source = openCamera(camera, media, kept.listener);
+    return {
+      setPaused: (isPaused) => source.setPaused?.(isPaused),
+      async close() {
+        await source.close();
+        kept.close();
+      },
+    };
+  }
+}
+
+/** Changes whenever the client must start anew. */
+function keyOf(each: CertifiedCamera | undefined): string {
+  return each === undefined ? '' : JSON.stringify([each.camera, each.identity.certificatePem]);
+}

@@ -1,0 +1,76 @@
+/** This machine's server with its sinks, as its HomeServer says. */
+import { createScanner } from '../protocol/media/scanners.ts';
+import type { ConfigProblem } from './control/config-error.ts';
+import { ConfigError } from './control/config-error.ts';
+import { recordSettingsOf, serverConfigOf } from './control/settings.ts';
+import type { EmitEvent } from './events.ts';
+import type { ServerPlan } from './plan.ts';
+import { openServer, type RunningServer, type SinkOpener } from './server/server.ts';
+import { openRecordSink } from './sinks/record.ts';
+import type { StateFile } from './state-file.ts';
+import type { LiveTrust } from './trust-directory.ts';
+
+export interface HomeServerOptions {
+  readonly plan: ServerPlan;
+  /** Where `record` writes. */
+  readonly recordings: string;
+  readonly state: StateFile;
+  readonly trust: LiveTrust;
+  readonly emit: EmitEvent;
+}
+
+const section = 'server';
+
+/**
+ * Opens the server.
+ *
+ * @throws ConfigError where its port or its recordings folder cannot be had
+ */
+export async function openHomeServer(options: HomeServerOptions): Promise<RunningServer> {
+  const { plan, state, trust, emit } = options;
+  const config = serverConfigOf(plan.resource, plan.assignment);
+  try {
+    return await openServer({
+      identity: plan.identity,
+      trust,
+      config,
+      sinks: listSinks(options),
+      saved: state.read(section),
+      onSave: (saved) => state.write(section, saved),
+      emit,
+    });
+  } catch (error) {
+    throw new ConfigError(describeFailure(error, options), { cause: error });
+  }
+}
+
+function listSinks({ plan, recordings, emit }: HomeServerOptions): readonly SinkOpener[] {
+  return plan.resource.spec.sinks.flatMap(({ record }): SinkOpener[] => {
+    if (record === undefined) return [];
+    const settings = { directory: recordings, scannerFor: createScanner, emit, ...recordSettingsOf(record) };
+    return [async (listener) => openRecordSink(settings, listener)];
+  });
+}
+
+/** What of the machine was not to be had, in words that say what to change; our own bugs are thrown on. */
+function describeFailure(error: unknown, { plan, recordings }: HomeServerOptions): readonly ConfigProblem[] {
+  if (error instanceof ConfigError) return error.problems;
+  if (!(error instanceof Error) || !('syscall' in error)) throw error;
+  const { syscall, message } = error;
+  switch (syscall) {
+    case 'listen': {
+      const { port } = plan.resource.spec.listen;
+      return [
+        { field: 'spec.listen.port', message: `found ${port}, which this machine does not give: ${message}` },
+      ];
+    }
+    case 'bind':
+      return [{ message: `opening UDP for announcements: ${message}` }];
+    case 'mkdir':
+    case 'open':
+    case 'scandir':
+      return [{ file: recordings, message: `cannot be used for recordings: ${message}` }];
+    default:
+      throw error;
+  }
+}

@@ -1,0 +1,48 @@
+/** Servers that our own server heard or linked with, told to the clients here: where to go when nobody else is left. */
+import { parseEndpoint } from '../protocol/endpoints.ts';
+import { isServerId, type ServerId } from '../protocol/identifiers.ts';
+import type { Candidate } from './client/core-events.ts';
+import type { Untimed } from './events.ts';
+
+type OnServer = (server: Candidate) => void;
+
+/** A home has a few servers; those heard last are kept. */
+const maxServers = 64;
+
+export class KnownServers {
+  readonly #servers = new Map<ServerId, Candidate>();
+  readonly #listeners = new Set<OnServer>();
+
+  /** Takes what a server of ours tells: its announcements and links are verified. Draining servers are no candidates. */
+  take(event: Untimed): void {
+    if (event.event !== 'heard' && event.event !== 'linked') return;
+    const { id } = event;
+    const address = parseEndpoint(event.address);
+    if (!isServerId(id) || !address.ok) return;
+    if (event.event === 'heard' && event.max === 0) this.#servers.delete(id);
+    else this.#add({ id, endpoints: [address.value] });
+  }
+
+  #add(server: Candidate & { readonly id: ServerId }): void {
+    this.#servers.delete(server.id);
+    this.#servers.set(server.id, server);
+    const oldest = this.#servers.keys().next();
+    if (this.#servers.size > maxServers && oldest.done !== true) this.#servers.delete(oldest.value);
+    for (const onServer of this.#listeners) onServer(server);
+  }
+
+  /** Tells the servers known so far, soon, and each that comes. */
+  subscribe(onServer: OnServer): { close(): Promise<void> } {
+    this.#listeners.add(onServer);
+    // Not before the client that asks is ready.
+    queueMicrotask(() => {
+      if (!this.#listeners.has(onServer)) return;
+      for (const server of this.#servers.values()) onServer(server);
+    });
+    return {
+      close: async () => {
+        this.#listeners.delete(onServer);
+      },
+    };
+  }
+}

@@ -1,0 +1,88 @@
+/** `homing agent`: one machine's part of the home, from resource files. */
+import { Command } from 'commander';
+import manifest from '../package.json' with { type: 'json' };
+import { runAgent, type AgentOptions, type RunningAgent } from '../agent/agent.ts';
+import { printEvents } from './event-lines.ts';
+import { CommandError, exitCodes, printNote } from './output.ts';
+
+interface AgentFlags {
+  readonly resources: string;
+  readonly name: string;
+  readonly state: string;
+  readonly recordings?: string;
+  readonly media?: string;
+  readonly trust?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  readonly clientCerts?: string;
+  readonly keepSource?: string;
+  readonly json?: boolean;
+}
+
+/** The subcommand, for cli/main.ts. */
+export const agentCommand = new Command('agent')
+  .description('Runs the server and the cameras of this machine, as resource files say.')
+  .requiredOption(
+    '--resources <path>',
+    'HomeServer, CameraClient, TrustBundle, Secret, ConfigMap: a file or a folder',
+  )
+  .requiredOption('--name <name>', "this agent's name: its HomeServer's, and what cameras call their bridge")
+  .requiredOption('--state <dir>', 'what it must remember over a restart; one folder for each agent')
+  .option('--recordings <dir>', 'where to record (default: STATE/recordings)')
+  .option('--media <dir>', 'files that cameras with a file source play')
+  .option('--trust <path>', 'ca.crt, or a folder with ca.crt and deny.txt; united with the TrustBundles')
+  .option('--cert <file>', "the server's certificate")
+  .option('--key <file>', 'its key')
+  .option(
+    '--client-certs <dir>',
+    'certificates and keys of the cameras, as `homing ca issue --client` wrote them',
+  )
+  .option(
+    '--keep-source <dir>',
+    'also write what each source gives, byte for byte: a reference for `homing check`',
+  )
+  .option('--json', 'print one JSON object a line for each event')
+  .addHelpText(
+    'after',
+    `
+Without a HomeServer of its name the agent only bridges cameras. SIGINT and SIGTERM send clients elsewhere and end the
+recordings properly; a second one ends at once. Exits 0 after such an end, 2 for wrong options or files.
+
+Examples:
+  homing agent --resources home.yaml --name nuc --state /var/lib/homing --trust ca.crt --cert nuc.crt --key nuc.key
+  homing agent --resources house/ --name pi --state /var/lib/homing --cert pi.crt --key pi.key --client-certs certs/
+  homing agent --resources cameras.yaml --name shed --state state/ --trust ca.crt --client-certs certs/ --json`,
+  )
+  .action(async (flags: AgentFlags) => {
+    const agent = await runAgent(optionsOf(flags), printEvents({ json: flags.json === true }));
+    await stopOnSignal(agent);
+  });
+
+function optionsOf(flags: AgentFlags): AgentOptions {
+  const { cert, key, clientCerts, json: _, ...same } = flags;
+  if ((cert === undefined) !== (key === undefined)) {
+    throw new CommandError(
+      `--cert and --key go together: ${cert === undefined ? '--cert' : '--key'} is missing`,
+    );
+  }
+  return {
+    ...same,
+    version: manifest.version,
+    ...(cert === undefined || key === undefined ? {} : { certificate: { certPath: cert, keyPath: key } }),
+    ...(clientCerts === undefined ? {} : { clientCertificates: clientCerts }),
+  };
+}
+
+/** Resolves when a signal came and everything is closed; a second signal does not wait for that. */
+async function stopOnSignal(agent: RunningAgent): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<NodeJS.Signals>();
+  let count = 0;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    count += 1;
+    if (count === 1) printNote(`homing: ${signal}: stopping (again to stop at once)`);
+    else process.exit(exitCodes.negative);
+    resolve(signal);
+  };
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  await agent.stop(await promise);
+}
