@@ -57,6 +57,10 @@ export class LeafCache {
     this.#limit = limit;
   }
 
+  get size(): number {
+    return this.#leafs.size;
+  }
+
   find(sha256: string, trust: TrustSet): Leaf | undefined {
     return this.#trust === trust ? this.#leafs.get(sha256) : undefined;
   }

@@ -145,7 +145,7 @@ type DenyList = Pick<TrustSet, 'deniedKeys' | 'deniedIds'>;
 export function parseDenyList(text: string): Result<DenyList, 'too-many' | 'deny-entry'> {
   const deniedKeys = new Set<string>();
   const deniedIds = new Set<string>();
-  for (const [index, line] of text.split('\n').entries()) {
+  for (const [index, line] of text.split(/\r?\n/).entries()) {
     const entry = line.replace(/#.*$/, '').trim();
     const key = /^(?:sha256:)?([0-9a-fA-F]{64})$/.exec(entry)?.[1];
     if (entry === '') continue;
