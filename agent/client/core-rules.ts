@@ -23,11 +23,16 @@ export function giveUp(turn: Turn): boolean {
   return true;
 }
 
-/** A ring that is full of bytes that a server does not take: that server has stalled. */
+/**
+ * A ring that is full of bytes that a server does not take: that server has stalled. One that has only just begun gets
+ * `ackTimeout` to take some, and the ring grows for so long.
+ */
 export function keepRing(turn: Turn): boolean {
+  const { state } = turn;
   if (boundRing(turn)) return false;
-  const current = currentSession(turn.state);
+  const current = currentSession(state);
   if (current === undefined) return false;
+  if (state.ranMs - current.begunRanMs < state.config.ackTimeoutMs) return false;
   loseCurrent(turn, current, { why: 'stalled', isAnnounced: false });
   return true;
 }

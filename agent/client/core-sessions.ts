@@ -27,6 +27,7 @@ export function openSession(
     stage: 'dialing',
     giveUpRanMs: state.ranMs + timeoutMs,
     beganAt: 0,
+    begunRanMs: 0,
     sent: 0,
     limit: 0,
     received: 0,
@@ -63,6 +64,7 @@ export function beginSession(turn: Turn, session: Session, offset: number, why: 
   session.stage = 'begun';
   session.giveUpRanMs = Infinity;
   session.beganAt = offset;
+  session.begunRanMs = turn.state.ranMs;
   session.sent = offset;
   session.limit = offset;
   session.received = offset;

@@ -53,6 +53,8 @@ export interface Session {
   giveUpRanMs: number;
   /** Where its last `begin` was. */
   beganAt: number;
+  /** When it got its first byte to send. */
+  begunRanMs: number;
   sent: number;
   /** What the shell may send up to. */
   limit: number;

@@ -112,6 +112,8 @@ describe('a ring over its share', () => {
     script.blocked.add('A');
     script.produceCut(60);
     script.produceCut(60);
+    expect(script.told('disconnected')).toEqual([]);
+    script.pass(1100, 'A');
     expect(script.told('disconnected')).toMatchObject([{ from: 'a', reason: 'stalled' }]);
     expect(script.of('dial').at(-1)).toMatchObject({ expectId: idOf('B') });
     expect(script.core).toMatchObject({ bytesLost: 60, ringStart: 60 });
