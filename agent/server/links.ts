@@ -67,6 +67,8 @@ export class Links implements LinkOwner {
   readonly #ours = new Map<ServerId, OwnCall>();
   /** Calls of the peers, one each. */
   readonly #theirs = new Map<ServerId, Link>();
+  /** Those of them that have said who they are. */
+  readonly #callers = new Set<Link>();
   /** What each peer said last, so that the same announcement on its other link costs nothing. */
   readonly #lastSaid = new Map<ServerId, string>();
   /** Configured addresses, and who was found there. */
@@ -149,7 +151,6 @@ export class Links implements LinkOwner {
   }
 
   onOpen(link: Link): void {
-    if (!link.isOurs && isServerId(link.leaf.id)) this.#options.onCalledBy(link.leaf.id, true);
     this.#saySigned(link);
     for (const serves of this.#options.serves()) link.say(serves);
   }
@@ -165,6 +166,7 @@ export class Links implements LinkOwner {
     }
     const confirmed = link.isOurs ? this.#confirm(id, link) : undefined;
     if (taken.value !== undefined) this.#options.onAnnouncement(taken.value);
+    if (!link.isOurs) this.#hearCaller(id, link);
     if (confirmed === undefined) return;
     this.#options.onLinked({ id, name: link.leaf.name, address: confirmed.endpoint });
     this.#pump();
@@ -173,10 +175,8 @@ export class Links implements LinkOwner {
   onLost(link: Link, reason: string): void {
     const { id, name } = link.leaf;
     if (!isServerId(id)) return;
-    if (this.#theirs.get(id) === link) {
-      this.#theirs.delete(id);
-      this.#options.onCalledBy(id, false);
-    }
+    if (this.#theirs.get(id) === link) this.#theirs.delete(id);
+    if (this.#callers.delete(link)) this.#options.onCalledBy(id, false);
     const own = this.#ours.get(id);
     if (own?.link !== link) return;
     this.#ours.delete(id);
@@ -221,6 +221,12 @@ export class Links implements LinkOwner {
     }
     this.#lastSaid.set(id, hash);
     return verified;
+  }
+
+  #hearCaller(id: ServerId, link: Link): void {
+    if (this.#callers.has(link)) return;
+    this.#callers.add(link);
+    this.#options.onCalledBy(id, true);
   }
 
   /** @returns our call, if this was what confirmed it */

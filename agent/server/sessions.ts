@@ -138,6 +138,8 @@ export class ClientSession {
     this.#filesClosed = this.#stream?.close();
     this.#socket.end();
     this.#socket.resume();
+    // Whoever is not trusted any more gets the reason and no time.
+    if (reason === 'untrusted') this.#socket.destroySoon();
   }
 
   /** A sink says that a stream's `durable` rose. @returns whether the stream is this session's */
