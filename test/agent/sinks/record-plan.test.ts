@@ -5,6 +5,8 @@ import { type DraftLine, RecordPlan } from '../../../agent/sinks/record-plan.ts'
 import { type Extent, FileExtents } from '../../../agent/sinks/recording-extents.ts';
 import { joinExtents } from '../../../agent/sinks/recording-spans.ts';
 import type { MediaType } from '../../../protocol/documents.ts';
+import { hashFrames } from '../../../protocol/media/frame-hashes.ts';
+import { testFrames } from '../../support/check-home.ts';
 
 interface MemoryFile {
   readonly path: string;
@@ -130,6 +132,11 @@ describe('a plan of what is recorded where', () => {
           const { plan, files, given } = run;
           files.takeAll(plan, 700, run.now, true);
           expect(plan.isEmpty).toBe(true);
+          for (const { bytes, lines } of files.files) {
+            for (const { why, offset, position } of lines) {
+              expect(why !== 'cut' || bytes[position] === sourceByte(offset)).toBe(true);
+            }
+          }
           const seen = new Set<number>();
           for (const { from, to, holders } of joinExtents(files.extents())) {
             for (const holder of holders)
@@ -165,6 +172,40 @@ describe('a plan of what is recorded where', () => {
       'one\ntwoone\ntwoone\n',
       'twoone\ntwo',
     ]);
+  });
+
+  it('begins files at key frames also where they show only after their first bytes were due for the disk', () => {
+    const frames = testFrames(90);
+    const film = Buffer.concat(frames);
+    const plan = new RecordPlan('video/mp2t', { segmentBytes: film.length / 5, segmentMs: 1e9 });
+    const files = new MemoryFiles();
+    plan.begin({ offset: 0, timeMs: 0, why: 'start' }, 0);
+    for (let at = 0; at < film.length; at += 100) {
+      plan.write(film.subarray(at, at + 100), true, at / 1000);
+      files.takeAll(plan, 1e6, at / 1000, false);
+    }
+    files.takeAll(plan, 1e6, 1e6, true);
+    expect(files.files.length).toBeGreaterThanOrEqual(3);
+    for (const { bytes } of files.files) expect(hashFrames(bytes)[0]?.isKey).toBe(true);
+  });
+
+  it('has no line for a cut that shows behind injected bytes, rather than one with a wrong place', () => {
+    const film = Buffer.concat(testFrames(20));
+    const plan = new RecordPlan('video/mp2t', { segmentBytes: 1e9, segmentMs: 1e9 });
+    const files = new MemoryFiles();
+    plan.begin({ offset: 0, timeMs: 0, why: 'start' }, 0);
+    for (let at = 0; at < film.length; at += 50) {
+      plan.write(film.subarray(at, at + 50), true, at);
+      plan.write(Buffer.from('injected'), false, at);
+      files.takeAll(plan, 1e6, at, true);
+    }
+    const [file] = files.files;
+    const cuts = file?.lines.filter(({ why }) => why === 'cut') ?? [];
+    for (const { offset, position } of cuts) {
+      const until = Math.ceil((offset + 1) / 50) * 50;
+      const expected = film.subarray(offset, until);
+      expect(file?.bytes.subarray(position, position + expected.length)).toEqual(expected);
+    }
   });
 
   it('goes on in the same file where a handover came back', () => {
