@@ -186,7 +186,9 @@ describe('a server on loopback', () => {
     await ear.waitFor('welcome');
     control({ kind: 'begin', offset: 10, time: 0, why: 'start' });
     socket.end(encodeFrame('media', Buffer.from('then FIN')));
-    await ear.waitFor('ack', ({ durable }) => durable === 18);
+    await expect(ear.waitFor('ack', ({ durable }) => durable === 18)).resolves.toMatchObject({
+      received: 18,
+    });
     await ear.waitForClose();
   });
 
@@ -248,6 +250,7 @@ describe('a server on loopback', () => {
     const nuc = await start('nuc', { isAnnounced: false });
     const pi = await start('pi', { isAnnounced: false, peers: [`localhost:${nuc.server.port}`] });
     await linked(pi, nuc);
+    expect(pi.of('heard').map(({ via }) => via)).not.toContain('multicast');
   });
 
   it('calls after a restart whom it knew, and with a higher boot', async () => {
