@@ -7,6 +7,7 @@ import { announceCommand } from './announce.ts';
 import { caCommand } from './ca.ts';
 import { checkCommand } from './check.ts';
 import { connectCommand } from './connect.ts';
+import { listenCommand } from './listen.ts';
 import { CommandError, exitCodes, printNote } from './output.ts';
 import { statusCommand } from './status.ts';
 import { verifyCommand } from './verify.ts';
@@ -25,6 +26,7 @@ function buildProgram(): Command {
   program.addCommand(verifyCommand);
   program.addCommand(checkCommand);
   program.addCommand(connectCommand);
+  program.addCommand(listenCommand);
   program.addCommand(statusCommand);
   inheritSettings(program);
   return program;
