@@ -195,8 +195,8 @@ describe('a plan of what is recorded where', () => {
     const files = new MemoryFiles();
     plan.begin({ offset: 0, timeMs: 0, why: 'start' }, 0);
     for (let at = 0; at < film.length; at += 50) {
-      plan.write(film.subarray(at, at + 50), true, at);
       plan.write(Buffer.from('injected'), false, at);
+      plan.write(film.subarray(at, at + 50), true, at);
       files.takeAll(plan, 1e6, at, true);
     }
     const [file] = files.files;
