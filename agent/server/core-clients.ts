@@ -110,7 +110,7 @@ function welcome(turn: Turn, { session, connect }: Hello, client: Client): void 
   const { state, effects, nowMs } = turn;
   const [oldest] = client.sessions.keys();
   if (client.sessions.size >= maxSessionsOfClient && oldest !== undefined) {
-    effects.push({ kind: 'bye', session: oldest, reason: 'replaced', term: client.term });
+    effects.push({ kind: 'bye', session: oldest, reason: 'error' });
     forgetSession(turn, client, oldest);
   }
   client.wishes = { requires: connect.requires, weights: connect.weights, mode: connect.mode };
