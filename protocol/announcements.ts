@@ -3,13 +3,12 @@ import { hashBytes } from './certificate-parsing.ts';
 import { type LeafCache, verifyLeaf } from './certificates.ts';
 import {
   type SignedMessage,
-  type Signer,
   findSignerCertificate,
   peekSignerSpki,
   readSignedMessage,
-  signMessage,
   verifySignedMessage,
 } from './cms.ts';
+import { type Signer, signMessage } from './cms-signing.ts';
 import { wholeOf } from './der.ts';
 import { type Subscribe, encodeDocument, parseDocument } from './documents.ts';
 import { type Result, bad, good } from './result.ts';
