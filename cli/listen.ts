@@ -39,18 +39,16 @@ Examples:
 async function listen(options: ListenOptions): Promise<void> {
   const emit = printEvents({ json: options.json === true });
   const drops = new Drops(emit);
-  const flushing = setInterval(() => drops.flush(performance.now()), flushDropsMs);
+  await using stack = new AsyncDisposableStack();
   const trust = await watchTrust(options.trust, [], emit);
+  stack.defer(() => trust.close());
   const hearing = await open(options, trust, { emit, drops });
-  try {
-    tellWhere(hearing, options);
-    await untilStopped();
-  } finally {
-    clearInterval(flushing);
-    await hearing.close();
-    await trust.close();
-    drops.flush(Infinity);
-  }
+  stack.defer(() => hearing.close());
+  const flushing = setInterval(() => drops.flush(performance.now()), flushDropsMs);
+  stack.defer(() => clearInterval(flushing));
+  tellWhere(hearing, options);
+  await untilStopped();
+  drops.flush(Infinity);
 }
 
 function open(

@@ -7,6 +7,7 @@ import { announceCommand } from './announce.ts';
 import { caCommand } from './ca.ts';
 import { checkCommand } from './check.ts';
 import { connectCommand } from './connect.ts';
+import { demoCommand } from './demo.ts';
 import { listenCommand } from './listen.ts';
 import { CommandError, exitCodes, printNote } from './output.ts';
 import { statusCommand } from './status.ts';
@@ -20,6 +21,7 @@ function buildProgram(): Command {
     .version(manifest.version)
     .showHelpAfterError('(run with --help for examples)')
     .exitOverride();
+  program.addCommand(demoCommand);
   program.addCommand(caCommand);
   program.addCommand(agentCommand);
   program.addCommand(announceCommand);
