@@ -37,7 +37,10 @@ export async function openHomeServer(options: HomeServerOptions): Promise<Runnin
       sinks: listSinks(options),
       saved: state.read(section),
       onSave: (saved) => state.write(section, saved),
-      emit,
+      // The agent says that it stopped, when all of it has.
+      emit: (event) => {
+        if (event.event !== 'stopped') emit(event);
+      },
     });
   } catch (error) {
     throw new ConfigError(describeFailure(error, options), { cause: error });

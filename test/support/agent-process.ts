@@ -1,0 +1,130 @@
+/** `homing` as real processes: agents that are started, listened to and ended, and commands that end by themselves. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { createInterface } from 'node:readline';
+import type { AgentEvent } from '../../agent/events.ts';
+
+const homingPath = new URL('../../bin/homing', import.meta.url).pathname;
+
+export interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a command to its end. */
+export async function runHoming(...args: readonly string[]): Promise<Ended> {
+  const child = spawn(homingPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  let [stdout, stderr] = ['', ''];
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  const code = await onceClosed(child);
+  return { code, stdout, stderr };
+}
+
+type EventNamed<Name extends AgentEvent['event']> = Extract<AgentEvent, { readonly event: Name }>;
+
+/** An agent with `--json`. */
+export class AgentProcess {
+  readonly events: AgentEvent[] = [];
+  readonly #child: ChildProcess;
+  readonly #closed: Promise<number | null>;
+  readonly #watchers = new Set<() => void>();
+  #stderr = '';
+
+  constructor(args: readonly string[]) {
+    const child = spawn(homingPath, ['agent', ...args, '--json'], { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#child = child;
+    this.#closed = onceClosed(child);
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      this.events.push(parseEvent(line));
+      for (const look of this.#watchers) look();
+    });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (this.#stderr += text));
+    child.once('close', () => {
+      for (const look of this.#watchers) look();
+    });
+  }
+
+  get stderr(): string {
+    return this.#stderr;
+  }
+
+  of<Name extends AgentEvent['event']>(name: Name): readonly EventNamed<Name>[] {
+    return this.events.filter((event): event is EventNamed<Name> => event.event === name);
+  }
+
+  /** Resolves with the first `count` events of that name that match; rejects where the agent ends or time is up. */
+  async until<Name extends AgentEvent['event']>(
+    name: Name,
+    matches: (event: EventNamed<Name>) => boolean = () => true,
+    count = 1,
+  ): Promise<readonly EventNamed<Name>[]> {
+    const { promise, resolve, reject } = Promise.withResolvers<readonly EventNamed<Name>[]>();
+    const look = (): void => {
+      const found = this.of(name).filter(matches);
+      if (found.length >= count) resolve(found.slice(0, count));
+      else if (this.#child.exitCode !== null)
+        reject(new Error(`waiting for ${name}: the agent ended: ${this.#stderr}`));
+    };
+    const timer = setTimeout(() => {
+      reject(
+        new Error(`waiting for ${count} ${name}: ${JSON.stringify(this.events.slice(-20), undefined, 1)}`),
+      );
+    }, 45_000);
+    this.#watchers.add(look);
+    look();
+    try {
+      return await promise;
+    } finally {
+      clearTimeout(timer);
+      this.#watchers.delete(look);
+    }
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.#child.kill(name);
+  }
+
+  /** Signals and waits; returns the exit code, null after SIGKILL. */
+  async end(name: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+    if (this.#child.exitCode === null) this.signal(name);
+    return this.#closed;
+  }
+}
+
+/** TCP ports of 127.0.0.1 that were free just now, all different. */
+export async function freePorts(count: number): Promise<readonly number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer().listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      return server;
+    }),
+  );
+  return Promise.all(
+    servers.map(async (server) => {
+      const address = server.address();
+      server.close();
+      await once(server, 'close');
+      if (typeof address !== 'object' || address === null) throw new Error('no port');
+      return address.port;
+    }),
+  );
+}
+
+async function onceClosed(child: ChildProcess): Promise<number | null> {
+  await once(child, 'close');
+  return child.exitCode;
+}
+
+function parseEvent(line: string): AgentEvent {
+  const event: unknown = JSON.parse(line);
+  if (!isEvent(event)) throw new Error(`an agent printed ${line}`);
+  return event;
+}
+
+function isEvent(value: unknown): value is AgentEvent {
+  return typeof value === 'object' && value !== null && 'event' in value && 'time' in value;
+}
