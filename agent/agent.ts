@@ -44,7 +44,7 @@ export interface AgentStatus {
   readonly handovers: readonly Extract<AgentEvent, { readonly event: 'handedOver' }>[];
 }
 
-export type CameraStatus = ClientStatus & { readonly source?: ReturnType<History['sourceOf']> };
+type CameraStatus = ClientStatus & { readonly source?: ReturnType<History['sourceOf']> };
 
 export interface RunningAgent {
   status(): AgentStatus;

@@ -107,7 +107,7 @@ describe('files and folders', () => {
     const large = await write('a.yaml', `# ${'x'.repeat(1024 * 1024)}`);
     const binary = await write('b.yaml', Buffer.from([0x61, 0xff, 0xfe]));
     const pipe = join(folder, 'c.yaml');
-    execFileSync('mkfifo', [pipe]);
+    execFileSync('/usr/bin/mkfifo', [pipe]);
     expect(await problemsOf(folder)).toEqual([
       `${large}: found 1048578 bytes: must be at most 1048576`,
       `${binary}: must be UTF-8 text`,
