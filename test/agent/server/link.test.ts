@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { type Server, type Socket, connect as dial, createServer } from 'node:net';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Link } from '../../../agent/server/link.ts';
 import { type HospDocument, encodeDocument } from '../../../protocol/documents.ts';
 import { plainLeaf } from '../../support/leaf.ts';
@@ -8,28 +8,30 @@ import { hearLines } from '../../support/lines.ts';
 
 const serves: HospDocument = { kind: 'serves', client: 'ab:EIW6Qe0ARnWrsJZTsHWada', term: 1 };
 
-describe('a link', () => {
+// Concurrent, as most of them wait for clocks of seconds.
+describe.concurrent('a link', () => {
   let server: Server;
   const sockets: Socket[] = [];
   const links: Link[] = [];
+  const accepted = new Map<number | undefined, Socket>();
 
-  beforeEach(async () => {
+  beforeAll(async () => {
     server = createServer({ allowHalfOpen: true, noDelay: true }).listen(0, '127.0.0.1');
+    server.on('connection', (socket) => accepted.set(socket.remotePort, socket));
     await once(server, 'listening');
   });
-  afterEach(async () => {
-    for (const socket of sockets.splice(0)) socket.destroy();
-    await Promise.all(links.splice(0).map(({ closed }) => closed));
+  afterAll(async () => {
+    for (const socket of sockets) socket.destroy();
+    await Promise.all(links.map(({ closed }) => closed));
     server.close();
   });
 
   async function connection(): Promise<{ near: Socket; far: Socket }> {
     const address = server.address();
     const port = typeof address === 'object' && address !== null ? address.port : 0;
-    const accepting = Promise.withResolvers<Socket>();
-    server.once('connection', accepting.resolve);
     const far = dial({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
-    const near = await accepting.promise;
+    await once(far, 'connect');
+    const near = await vi.waitUntil(() => accepted.get(far.localPort), 5000);
     sockets.push(near, far);
     return { near, far };
   }

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { type Server, type Socket, connect as dial, createServer } from 'node:net';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ClientSession, type SessionOwner } from '../../../agent/server/sessions.ts';
 import { type Connect, type HospDocument, encodeDocument } from '../../../protocol/documents.ts';
 import { encodeFrame } from '../../../protocol/frames.ts';
@@ -24,19 +24,21 @@ const hello: Connect = {
   moveAfterMs: 0,
 };
 
-describe('a client session', () => {
+// Concurrent, as most of them wait for clocks of seconds.
+describe.concurrent('a client session', () => {
   let server: Server;
   const sockets: Socket[] = [];
-  let sessions: ClientSession[] = [];
+  const sessions: ClientSession[] = [];
+  const accepted = new Map<number | undefined, Socket>();
 
-  beforeEach(async () => {
+  beforeAll(async () => {
     server = createServer({ allowHalfOpen: true, noDelay: true }).listen(0, '127.0.0.1');
+    server.on('connection', (socket) => accepted.set(socket.remotePort, socket));
     await once(server, 'listening');
   });
-  afterEach(async () => {
-    for (const socket of sockets.splice(0)) socket.destroy();
+  afterAll(async () => {
+    for (const socket of sockets) socket.destroy();
     await Promise.all(sessions.map(({ closed }) => closed));
-    sessions = [];
     server.close();
   });
 
@@ -46,10 +48,9 @@ describe('a client session', () => {
   ) {
     const address = server.address();
     const port = typeof address === 'object' && address !== null ? address.port : 0;
-    const accepting = Promise.withResolvers<Socket>();
-    server.once('connection', accepting.resolve);
     const socket = dial({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
-    const incoming = await accepting.promise;
+    await once(socket, 'connect');
+    const incoming = await vi.waitUntil(() => accepted.get(socket.localPort), 5000);
     sockets.push(socket, incoming);
     const gone: string[] = [];
     const marks: string[] = [];
@@ -285,5 +286,15 @@ describe('a client session', () => {
     socket.write('<hosp ');
     await expect(ear.waitFor('bye')).resolves.toMatchObject({ reason: 'error' });
     expect(gone).toEqual(['hello timeout']);
+  });
+
+  it('ends a session of which no frame comes for 10 s, and not one that pings', async () => {
+    const [silent, pinging] = [await open(), await open()];
+    silent.sayHello();
+    pinging.sayHello();
+    const pings = setInterval(() => pinging.control({ kind: 'ping' }), 1000);
+    await vi.waitFor(() => expect(silent.gone).toEqual(['silent']), 18_000);
+    clearInterval(pings);
+    expect(pinging.gone).toEqual([]);
   });
 });
