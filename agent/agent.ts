@@ -1,8 +1,7 @@
 /** An agent: one machine's part of the home. Composes trust, server, sinks and cameras; `configure` is the way in for changes. */
 import { join } from 'node:path';
-import { formatEndpoint, type Endpoint } from '../protocol/endpoints.ts';
+import { formatEndpoint } from '../protocol/endpoints.ts';
 import { Bridges } from './bridges.ts';
-import { discoverServers, type Discovery } from './client/discovery.ts';
 import type { ClientStatus } from './client/core-events.ts';
 import { serverConfigOf } from './control/settings.ts';
 import { readResources } from './control/resource-files.ts';
@@ -11,8 +10,8 @@ import type { AgentEvent, EmitEvent } from './events.ts';
 import { History } from './history.ts';
 import { openHomeServer } from './home-server.ts';
 import { KnownServers } from './known-servers.ts';
-import { makePlan, type Plan, type PlanOptions } from './plan.ts';
-import { openPeerAddresses } from './server/peer-addresses.ts';
+import { makePlan, type Plan, type PlanOptions, type ServerPlan } from './plan.ts';
+import { searchByListening, searchFromServer } from './server-search.ts';
 import type { RunningServer, RunningServerStatus } from './server/server.ts';
 import { openStateFile, type StateFile } from './state-file.ts';
 import { openStatusSocket } from './status-socket.ts';
@@ -127,8 +126,7 @@ class Agent implements RunningAgent {
   async configure(resources: Resources): Promise<void> {
     const plan = await makePlan(resources, this.#options);
     await this.#trust?.setBundles(plan.bundles);
-    if (plan.server !== undefined)
-      this.#server?.configure(serverConfigOf(plan.server.resource, plan.server.assignment));
+    this.#configureServer(plan.server);
     await this.#bridges?.set(plan.cameras);
   }
 
@@ -159,14 +157,15 @@ class Agent implements RunningAgent {
 
   async #openBridges(plan: Plan, state: StateFile, trust: WatchedTrust): Promise<void> {
     const { media, keepSource } = this.#options;
-    const servers =
-      this.#server === undefined ? await findAddresses(plan.externalAddresses) : [ownEndpoint(this.#server)];
-    const discover = await this.#openDiscovery(trust);
+    const search =
+      this.#server === undefined
+        ? await searchByListening(plan.externalAddresses, trust, this.#emit)
+        : searchFromServer(this.#server, this.#known);
+    this.#parts.defer(async () => search.close());
     this.#bridges = new Bridges({
       trust,
       state,
-      servers,
-      discover: (onServer) => discover.subscribe(onServer),
+      search,
       emit: this.#emit,
       ...(media === undefined ? {} : { media }),
       ...(keepSource === undefined ? {} : { keepSource }),
@@ -175,12 +174,14 @@ class Agent implements RunningAgent {
     await this.#bridges.set(plan.cameras);
   }
 
-  /** Where our server listens already, its word is enough. */
-  async #openDiscovery(trust: WatchedTrust): Promise<Pick<Discovery, 'subscribe'>> {
-    if (this.#server !== undefined) return this.#known;
-    const listening = await discoverServers({ trust, interfaces: [], emit: this.#emit });
-    this.#parts.defer(async () => listening.close());
-    return listening;
+  #configureServer(plan: ServerPlan | undefined): void {
+    if (plan !== undefined && this.#server !== undefined) {
+      this.#server.setIdentity(plan.identity);
+      this.#server.configure(serverConfigOf(plan.resource, plan.assignment));
+    } else if (plan !== undefined || this.#server !== undefined) {
+      const message = `a server is ${plan === undefined ? 'ended' : 'started'} here at the next start of the agent`;
+      this.#emit({ event: 'warning', reason: 'RestartNeeded', message });
+    }
   }
 
   #tellStarted({ cameras }: Plan): void {
@@ -193,19 +194,4 @@ class Agent implements RunningAgent {
       clients: cameras.length,
     });
   }
-}
-
-/** Our cameras reach our server whatever the networks do. */
-function ownEndpoint({ port }: RunningServer): Endpoint {
-  return { ip: '127.0.0.1', port };
-}
-
-/** Names are looked up once; servers that are not found now are found by their announcements. */
-async function findAddresses(addresses: readonly string[]): Promise<readonly Endpoint[]> {
-  const { promise, resolve } = Promise.withResolvers<ReadonlyMap<string, Endpoint>>();
-  const lookUp = openPeerAddresses(resolve);
-  lookUp.set(addresses);
-  const found = await promise;
-  lookUp.close();
-  return [...found.values()];
 }

@@ -1,8 +1,7 @@
 /** The cameras that this agent bridges: one client each, started, changed and stopped as the resources say. */
 import { join } from 'node:path';
-import type { Endpoint } from '../protocol/endpoints.ts';
 import { createScanner } from '../protocol/media/scanners.ts';
-import { openClient, type ClientOptions, type RunningClient } from './client/client.ts';
+import { openClient, type RunningClient } from './client/client.ts';
 import type { ClientStatus } from './client/core-events.ts';
 import { createRingBudget } from './client/ring-budget.ts';
 import { encodeSavedClient, parseSavedClient } from './client/saved-client.ts';
@@ -15,6 +14,7 @@ import type { StreamAddress } from './sinks/sink.ts';
 import { openCamera } from './camera-sources.ts';
 import type { Source, SourceListener } from './sources/source.ts';
 import { keepSource } from './sources/keep-source.ts';
+import type { ServerSearch } from './server-search.ts';
 import type { StateFile } from './state-file.ts';
 import { loadIdentity, type Identity } from './tls.ts';
 
@@ -26,9 +26,7 @@ export interface BridgesOptions {
   /** `--keep-source`: what each source gave, byte for byte. */
   readonly keepSource?: string;
   readonly trust: TrustView;
-  /** Servers to try first. */
-  readonly servers: readonly Endpoint[];
-  readonly discover?: NonNullable<ClientOptions['discover']>;
+  readonly search: ServerSearch;
   readonly state: StateFile;
   readonly emit: EmitEvent;
 }
@@ -79,8 +77,7 @@ async function loadCertificate(camera: BridgedCamera, directory: string | undefi
   return identity;
 }
 
-interface Bridge {
-  readonly key: string;
+interface Bridge extends CertifiedCamera {
   readonly client: RunningClient;
 }
 
@@ -94,14 +91,19 @@ export class Bridges {
     this.#options = options;
   }
 
-  /** From now on these cameras: starts the new, restarts the changed, stops those that are gone. */
+  /** From now on these cameras: starts the new, restarts the changed, renews certificates, stops those that are gone. */
   async set(cameras: readonly CertifiedCamera[]): Promise<void> {
     const wanted = new Map(cameras.map((each) => [each.camera.name, each]));
-    const stopped = [...this.#running].filter(([name, { key }]) => key !== keyOf(wanted.get(name)));
+    const stopped = [...this.#running].filter(([name, bridge]) => !isSame(bridge, wanted.get(name)));
     await Promise.all(stopped.map(async ([name]) => this.#stop(name)));
     for (const each of cameras) {
       const { name } = each.camera;
-      if (!this.#running.has(name)) this.#running.set(name, { key: keyOf(each), client: this.#open(each) });
+      const bridge = this.#running.get(name);
+      if (bridge === undefined) this.#running.set(name, { ...each, client: this.#open(each) });
+      else if (bridge.identity.certificatePem !== each.identity.certificatePem) {
+        bridge.client.renew(each.identity);
+        this.#running.set(name, { ...bridge, ...each });
+      }
     }
   }
 
@@ -121,14 +123,14 @@ export class Bridges {
   }
 
   #open({ camera, identity }: CertifiedCamera): RunningClient {
-    const { trust, servers, discover, state, emit } = this.#options;
+    const { trust, search, state, emit } = this.#options;
     const section = `client ${camera.name}`;
     return openClient({
       identity,
       trust,
       config: clientConfigOf(camera),
-      servers,
-      ...(discover === undefined ? {} : { discover }),
+      servers: search.servers,
+      discover: search.discover,
       openSource: (listener, address) => this.#openSource(camera, listener, address),
       scannerFor: createScanner,
       ringBudget: this.#ringBudget,
@@ -153,7 +155,11 @@ export class Bridges {
   }
 }
 
-/** Changes whenever the client must start anew. */
-function keyOf(each: CertifiedCamera | undefined): string {
-  return each === undefined ? '' : JSON.stringify([each.camera, each.identity.certificatePem]);
+/** The same camera with the same key: its client goes on. */
+function isSame(bridge: Bridge, wanted: CertifiedCamera | undefined): boolean {
+  if (wanted === undefined) return false;
+  const [before, after] = [bridge, wanted].map(({ camera, identity }) =>
+    JSON.stringify([camera, identity.leaf.id, identity.leaf.spkiSha256]),
+  );
+  return before === after;
 }

@@ -16,7 +16,10 @@ export function openCamera(
   listener: SourceListener,
 ): Source {
   const { test, file, rtsp, http, media: type } = spec.source;
-  if (test !== undefined) return openTestCamera({ ...test, seed: seedOf(name) }, listener);
+  if (test !== undefined) {
+    // A resource counts frames from key frame to key frame, as encoders do; the camera wants seconds.
+    return openTestCamera({ fps: test.fps, gop: test.gop / test.fps, seed: seedOf(name) }, listener);
+  }
   if (file !== undefined) {
     const path = media === undefined ? undefined : mediaFile(media, file.name);
     if (path === undefined) throw new TypeError(`${name} has no media folder`);

@@ -38,8 +38,8 @@ const source = withRules(
     exec: z.object({ command: commandName }).optional(),
     /** A file of the installation's media folder, at its own speed. */
     file: z.object({ name: mediaName, loop: z.boolean().default(true) }).optional(),
-    /** A camera made of numbers: a burned-in frame counter. `gop`: seconds from key frame to key frame. */
-    test: z.object({ fps: wholeNumber(1, 60).default(15), gop: wholeNumber(1, 60).default(2) }).optional(),
+    /** A camera made of numbers: a burned-in frame counter. `gop`: frames from key frame to key frame. */
+    test: z.object({ fps: wholeNumber(1, 60).default(15), gop: wholeNumber(1, 600).default(30) }).optional(),
     /** A client that connects by itself (`homing connect`); says its own wishes in its hello. */
     native: z.object({ publicKey: publicKeyPin.optional() }).optional(),
     /** A Secret in the same namespace with `username` and `password`. */

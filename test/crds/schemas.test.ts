@@ -42,7 +42,7 @@ describe('defaults', () => {
       kind: 'CameraClient',
       metadata: { name: 'door', namespace: 'default' },
       spec: {
-        source: { test: { fps: 15, gop: 2 }, media: 'video/mp2t' },
+        source: { test: { fps: 15, gop: 30 }, media: 'video/mp2t' },
         bridge: { bridgeTimeout: '3s' },
         selection: { mode: 'Best', requires: [], weights: {} },
         handover: { order: 'ConnectFirst', ackTimeout: '1s', cutWait: '10s' },

@@ -41,7 +41,7 @@ apiVersion: homing.dev/v1alpha1
 kind: CameraClient
 metadata: {name: ${name}}
 spec:
-  source: {test: {fps: 10, gop: 1}}
+  source: {test: {fps: 10, gop: 10}}
   bridge: {servers: [pi]}
 ${spec}
 ---`;

@@ -53,7 +53,7 @@ describe('an agent', () => {
     const files = [server('pi'), camera('door', '{source: {test: {fps: 5}}}')];
     const [door] = assign('pi', ...files).cameras;
     expect(door).toMatchObject({ name: 'default/door', certificateName: 'door', sourceKind: 'test' });
-    expect(door?.spec.source.test).toEqual({ fps: 5, gop: 2 });
+    expect(door?.spec.source.test).toEqual({ fps: 5, gop: 30 });
   });
 
   it('is client only without a HomeServer of its name', () => {
