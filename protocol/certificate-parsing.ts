@@ -73,27 +73,46 @@ export function readCertificate(value: DerValue): Certificate | undefined {
   };
 }
 
-/** SubjectPublicKeyInfo alone, without reading the rest: for what is dropped by its key before anything costs time. */
-export function peekSpki(certificate: DerValue): Uint8Array | undefined {
+/** What a message is sorted by before anything costs time: unverified, and read no further than that. */
+export interface PeekedCertificate {
+  readonly serial: DerValue;
+  readonly issuer: DerValue;
+  /** SubjectPublicKeyInfo. */
+  readonly spki: DerValue;
+}
+
+/** Undefined where the bytes do not begin as a certificate does. */
+export function peekCertificate(certificate: DerValue): PeekedCertificate | undefined {
   const body = new DerReader(new DerReader(certificate).take(derTags.sequence));
   body.takeIf(contextTag(0));
-  body.take(derTags.integer);
-  for (let skipped = 0; skipped < 4; skipped += 1) body.take(derTags.sequence);
+  const serial = body.take(derTags.integer);
+  body.take(derTags.sequence);
+  const issuer = body.take(derTags.sequence);
+  body.take(derTags.sequence);
+  body.take(derTags.sequence);
   const spki = body.take(derTags.sequence);
-  return spki.tag === derTags.sequence ? wholeOf(spki) : undefined;
+  return spki.tag === derTags.sequence ? { serial, issuer, spki } : undefined;
 }
 
 /** The algorithm's object identifier; parameters must be absent or NULL. */
 export function readAlgorithm(value: DerValue): string | undefined {
   const reader = new DerReader(value);
-  const oid = oidOf(reader.take(derTags.oid));
+  const oid = reader.take(derTags.oid);
   const parameters = reader.takeIf(derTags.null);
-  const isEmpty = parameters === undefined || contentOf(parameters).length === 0;
-  return reader.isDone && isEmpty ? oid : undefined;
+  const isEmpty = parameters === undefined || parameters.contentStart === parameters.end;
+  return reader.isDone && isEmpty ? oidOf(oid) : undefined;
 }
 
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return Buffer.compare(a, b) === 0;
+}
+
+/** Whether two values are the same bytes, tag and length included. */
+export function equalValues(a: DerValue, b: DerValue): boolean {
+  const length = a.end - a.start;
+  if (b.end - b.start !== length) return false;
+  for (let at = 0; at < length; at += 1) if (a.bytes[a.start + at] !== b.bytes[b.start + at]) return false;
+  return true;
 }
 
 type Fields = Omit<Certificate, 'der' | 'signedBytes' | 'signature'>;

@@ -1,13 +1,19 @@
 /** SignerInfo of a signed message: who signed, and the attributes that were signed. @see RFC 5652 5.3, 11 */
 import { findExtension } from './certificate-extensions.ts';
-import { equalBytes, parseCertificate, readAlgorithm } from './certificate-parsing.ts';
+import {
+  equalBytes,
+  equalValues,
+  peekCertificate,
+  readAlgorithm,
+  readCertificate,
+} from './certificate-parsing.ts';
 import {
   DerReader,
   type DerValue,
   contentOf,
   contextTag,
   derTags,
-  oidOf,
+  isOid,
   parseDer,
   parseDerTime,
   wholeOf,
@@ -38,14 +44,14 @@ export function readSignerInfo(value: DerValue): Result<SignerInfo, SignerProble
   const reader = new DerReader(value);
   const version = readVersion(reader);
   const signer = reader.takeIf(contextTag(0, false)) ?? reader.take(derTags.sequence);
-  const digestAlgorithm = readAlgorithm(reader.take(derTags.sequence));
+  const digestAlgorithm = reader.take(derTags.sequence);
   const attributes = reader.takeIf(contextTag(0));
   const signatureAlgorithm = readAlgorithm(reader.take(derTags.sequence));
   const signature = contentOf(reader.take(derTags.octetString));
   if (!reader.isDone || version !== versionOf(signer))
     return bad('cms-shape', 'reading a signer: no SignerInfo, or one with unsigned attributes');
   if (attributes === undefined) return bad('attributes', 'reading a signer: no signed attributes');
-  if (digestAlgorithm !== oids.sha256 || signatureAlgorithm === undefined) {
+  if (!isSha256(digestAlgorithm) || signatureAlgorithm === undefined) {
     return bad('algorithm', 'reading a signer: its digest is not SHA-256');
   }
   const told = readAttributes(attributes);
@@ -62,55 +68,62 @@ type Attributes = Pick<SignerInfo, 'signedAttributes' | 'messageDigest' | 'signe
 
 function readAttributes(value: DerValue): Attributes | undefined {
   const list = new DerReader(value);
-  const found = new Map<string, DerValue>();
-  for (const attribute of list.takeAll(derTags.sequence, maxAttributes)) {
-    const reader = new DerReader(attribute);
-    const type = oidOf(reader.take(derTags.oid));
-    const values = reader.take(derTags.set);
-    if (!reader.isDone || found.has(type)) return undefined;
-    found.set(type, values);
-  }
-  const contentType = takeSingle(found.get(oids.contentType), derTags.oid);
-  const messageDigest = takeSingle(found.get(oids.messageDigest), derTags.octetString);
-  const signedAtMs = parseDerTime(takeSingle(found.get(oids.signingTime)) ?? value);
-  const isWhole = list.isDone && contentType !== undefined && oidOf(contentType) === oids.data;
-  if (!isWhole || messageDigest === undefined || signedAtMs === undefined) return undefined;
+  const attributes = list.takeAll(derTags.sequence, maxAttributes);
+  const contentType = findOnly(attributes, oids.contentType);
+  const messageDigest = findOnly(attributes, oids.messageDigest);
+  const signedAtMs = parseDerTime(findOnly(attributes, oids.signingTime) ?? value);
+  const isWhole = list.isDone && contentType !== undefined && isOid(contentType, oids.data);
+  if (!isWhole || messageDigest?.tag !== derTags.octetString || signedAtMs === undefined) return undefined;
   return { signedAttributes: retag(value), messageDigest: contentOf(messageDigest), signedAtMs };
 }
 
-/** The only value of an attribute. */
-function takeSingle(values: DerValue | undefined, tag?: number): DerValue | undefined {
-  if (values === undefined) return undefined;
-  const reader = new DerReader(values);
-  const value = tag === undefined ? reader.takeAny() : reader.take(tag);
-  return reader.isDone ? value : undefined;
+/** The only value of the only attribute of this type. */
+function findOnly(attributes: readonly DerValue[], type: string): DerValue | undefined {
+  const values: DerValue[] = [];
+  for (const attribute of attributes) {
+    const reader = new DerReader(attribute);
+    if (!isOid(reader.take(derTags.oid), type)) continue;
+    const set = new DerReader(reader.take(derTags.set));
+    values.push(set.takeAny());
+    if (!set.isDone || !reader.isDone || values.length > 1) return undefined;
+  }
+  return values[0];
 }
 
 /** Signed attributes stand in the message as [0] but are signed as a SET. @see RFC 5652 5.4 */
 function retag(value: DerValue): Uint8Array {
-  const bytes = Uint8Array.from(wholeOf(value));
+  const bytes = new Uint8Array(wholeOf(value));
   bytes[0] = derTags.set;
   return bytes;
 }
 
 /** Whether the signer is the one of this certificate. */
-export function isNamed(signer: DerValue, certificateDer: Uint8Array): boolean {
-  const certificate = parseCertificate(certificateDer);
-  if (certificate === undefined) return false;
-  if (signer.tag === derTags.sequence) {
-    const reader = new DerReader(signer);
-    const issuer = wholeOf(reader.take(derTags.sequence));
-    const serial = contentOf(reader.take(derTags.integer));
-    return reader.isDone && equalBytes(issuer, certificate.issuer) && equalBytes(serial, certificate.serial);
-  }
-  const identifier = parseDer(findExtension(certificate, oids.subjectKeyIdentifier) ?? new Uint8Array());
+export function isNamed(signer: DerValue, certificate: DerValue): boolean {
+  if (signer.tag !== derTags.sequence) return hasKeyIdentifier(signer, certificate);
+  const reader = new DerReader(signer);
+  const issuer = reader.take(derTags.sequence);
+  const serial = reader.take(derTags.integer);
+  const peeked = peekCertificate(certificate);
+  if (!reader.isDone || peeked === undefined) return false;
+  return equalValues(issuer, peeked.issuer) && equalValues(serial, peeked.serial);
+}
+
+function hasKeyIdentifier(signer: DerValue, value: DerValue): boolean {
+  const certificate = readCertificate(value);
+  const extension = certificate && findExtension(certificate, oids.subjectKeyIdentifier);
+  const identifier = parseDer(extension ?? new Uint8Array());
   return identifier?.tag === derTags.octetString && equalBytes(contentOf(identifier), contentOf(signer));
+}
+
+/** Whether an AlgorithmIdentifier is SHA-256, with parameters absent or NULL. @see RFC 5754 2 */
+export function isSha256(algorithm: DerValue): boolean {
+  return readAlgorithm(algorithm) === oids.sha256;
 }
 
 /** The INTEGER that comes next; -1 where it is no small one. */
 export function readVersion(reader: DerReader): number {
-  const content = contentOf(reader.take(derTags.integer));
-  return content.length === 1 ? (content[0] ?? -1) : -1;
+  const { bytes, contentStart, end } = reader.take(derTags.integer);
+  return end - contentStart === 1 ? (bytes[contentStart] ?? -1) : -1;
 }
 
 /** 1 where the signer is named by issuer and serial number, 3 where by key identifier. @see RFC 5652 5.1, 5.3 */

@@ -8,9 +8,9 @@
  *     signer               SEQUENCE { issuer, serial }, or [0] subject key identifier
  */
 import { type KeyObject, hash, verify } from 'node:crypto';
-import { equalBytes, peekSpki, readAlgorithm } from './certificate-parsing.ts';
-import { type SignerInfo, isNamed, readSignerInfo, readVersion } from './cms-signer.ts';
-import { DerReader, type DerValue, contentOf, contextTag, derTags, oidOf, parseDer, wholeOf } from './der.ts';
+import { equalBytes, peekCertificate } from './certificate-parsing.ts';
+import { type SignerInfo, isNamed, isSha256, readSignerInfo, readVersion } from './cms-signer.ts';
+import { DerReader, type DerValue, contentOf, contextTag, derTags, isOid, parseDer, wholeOf } from './der.ts';
 import { oids } from './oids.ts';
 import { type Result, bad, good } from './result.ts';
 
@@ -43,11 +43,11 @@ export function readSignedMessage(message: Uint8Array): Result<SignedMessage, Cm
   if (outer === undefined)
     return bad('not-der', 'reading a signed message: not one DER value, or bytes after it');
   const info = new DerReader(outer);
-  const type = oidOf(info.take(derTags.oid));
+  const type = info.take(derTags.oid);
   const wrapper = new DerReader(info.take(context0));
   const body = wrapper.take(derTags.sequence);
   if (outer.tag !== derTags.sequence) return misshapen('no ContentInfo');
-  if (!info.isDone || !wrapper.isDone || type !== oids.signedData) return misshapen('no SignedData');
+  if (!info.isDone || !wrapper.isDone || !isOid(type, oids.signedData)) return misshapen('no SignedData');
   return readSignedData(body);
 }
 
@@ -65,7 +65,7 @@ function readSignedData(body: DerValue): Result<SignedMessage, CmsProblem> {
   const signer = readOnlySigner(signers);
   if (!signer.ok) return signer;
   if (version !== signer.value.version) return misshapen('a version that is not its signer’s');
-  return digests.some((digest) => readAlgorithm(digest) === oids.sha256)
+  return digests.some(isSha256)
     ? good({ content, certificates, ...signer.value })
     : bad('algorithm', 'reading a signed message: its digest is not SHA-256');
 }
@@ -81,15 +81,15 @@ function readOnlySigner(signers: DerValue): Result<SignerInfo, CmsProblem> {
 /** Undefined where it is detached or not plain data. */
 function readContent(value: DerValue): Uint8Array | undefined {
   const reader = new DerReader(value);
-  const type = oidOf(reader.take(derTags.oid));
+  const type = reader.take(derTags.oid);
   const wrapper = new DerReader(reader.take(context0));
   const content = wrapper.take(derTags.octetString);
-  return reader.isDone && wrapper.isDone && type === oids.data ? contentOf(content) : undefined;
+  return reader.isDone && wrapper.isDone && isOid(type, oids.data) ? contentOf(content) : undefined;
 }
 
 /** The certificate that the signer names, among those in the message. A SET has no order: a CA may come first. */
 export function findSignerCertificate({ certificates, signer }: SignedMessage): DerValue | undefined {
-  return certificates.find((value) => isNamed(signer, wholeOf(value)));
+  return certificates.find((certificate) => isNamed(signer, certificate));
 }
 
 /** SubjectPublicKeyInfo of the certificate that the signer names, unverified. */
@@ -97,7 +97,8 @@ export function peekSignerSpki(message: SignedMessage): Uint8Array | undefined {
   const [first, second] = message.certificates;
   // The usual message has one certificate: it is read no further than needed.
   const certificate = second === undefined ? first : findSignerCertificate(message);
-  return certificate === undefined ? undefined : peekSpki(certificate);
+  const spki = certificate === undefined ? undefined : peekCertificate(certificate)?.spki;
+  return spki === undefined ? undefined : wholeOf(spki);
 }
 
 /** The two checks of a signature: the content has the digest that the attributes say, and the key signed the attributes. */

@@ -150,6 +150,21 @@ export function oidOf(value: DerValue): string {
   return hexOf(contentOf(value));
 }
 
+/** Whether a value's content is this object identifier; what `oidOf` would say, without making a string. */
+export function isOid({ bytes, tag, contentStart, end }: DerValue, hex: string): boolean {
+  if (tag !== derTags.oid || (end - contentStart) * 2 !== hex.length) return false;
+  for (let at = contentStart; at < end; at += 1) {
+    const digit = (at - contentStart) * 2;
+    if (bytes[at] !== nibble(hex, digit) * 16 + nibble(hex, digit + 1)) return false;
+  }
+  return true;
+}
+
+function nibble(hex: string, at: number): number {
+  const code = hex.charCodeAt(at);
+  return code < 0x40 ? code - 0x30 : code - 0x57;
+}
+
 /** Lower-case hexadecimal. */
 export function hexOf(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex');
@@ -157,17 +172,26 @@ export function hexOf(bytes: Uint8Array): string {
 
 /** Unix milliseconds of a UTCTime or GeneralizedTime in DER's form; undefined for anything else. @see RFC 5280 4.1.2.5 */
 export function parseDerTime(value: DerValue): number | undefined {
+  const isUtc = value.tag === derTags.utcTime;
+  if (!isUtc && value.tag !== derTags.generalizedTime) return undefined;
   const text = Buffer.from(contentOf(value)).toString('latin1');
-  const digits = value.tag === derTags.generalizedTime ? text : withCentury(text);
-  const isTime = value.tag === derTags.generalizedTime || value.tag === derTags.utcTime;
-  if (!isTime || !/^\d{14}Z$/.test(digits)) return undefined;
-  const time = new Date(digits.replace(/^(....)(..)(..)(..)(..)(..)Z$/, '$1-$2-$3T$4:$5:$6Z'));
-  // A 30th of February becomes a 2nd of March, which is not what was said.
-  return Number.isNaN(time.getTime()) || timeDigits(time) !== digits ? undefined : time.getTime();
+  if (text.length !== (isUtc ? 13 : 15) || !/^\d+Z$/.test(text)) return undefined;
+  const century = isUtc ? (text < '5' ? '20' : '19') : text.slice(0, 2);
+  const pairs = text.slice(-13);
+  const pairAt = (index: number) => Number(pairs.slice(2 * index, 2 * index + 2));
+  const year = Number(century) * 100 + pairAt(0);
+  const fields = [pairAt(1), pairAt(2), pairAt(3), pairAt(4), pairAt(5)] as const;
+  return dateOf(year, fields)?.getTime();
 }
 
-function withCentury(text: string): string {
-  return (text < '50' ? '20' : '19') + text;
+type TimeFields = readonly [month: number, day: number, hour: number, minute: number, second: number];
+
+/** Undefined for a 30th of February, which Date makes a 2nd of March of, and for 24:00 and 23:60. */
+function dateOf(year: number, [month, day, hour, minute, second]: TimeFields): Date | undefined {
+  const date = new Date(Date.UTC(year, month - 1, day, hour, minute, second));
+  const isDay = date.getUTCMonth() === month - 1 && date.getUTCDate() === day;
+  const isMinute = date.getUTCHours() === hour && date.getUTCMinutes() === minute;
+  return isDay && isMinute && second < 60 ? date : undefined;
 }
 
 /** `20260102030405Z`: the content of a GeneralizedTime; a UTCTime lacks its first two digits. */
