@@ -69,6 +69,11 @@ export class Link {
     });
   }
 
+  /** Whether the other side takes lines from us: not before it called and spoke, and not after it is lost. */
+  get isOpen(): boolean {
+    return this.#isOpen && !this.#isLost;
+  }
+
   get lastedMs(): number {
     return performance.now() - this.#openedAtMs;
   }

@@ -42,7 +42,10 @@ export interface LinksOptions {
 }
 
 /** Why something on a link, or a call, came to nothing. */
-export type LinkDropReason = AnnouncementDropReason | DialReason | 'own-identity' | 'not-its-own';
+type LinkDropReason = AnnouncementDropReason | DialReason | (typeof linkDropReasons)[number];
+
+/** Those of them that no announcement and no call has: we met ourselves, or a peer spoke for another. */
+export const linkDropReasons = ['own-identity', 'not-its-own'] as const;
 
 interface OwnCall {
   readonly call: Call;

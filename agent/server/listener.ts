@@ -11,7 +11,7 @@ import { Admission, handshakeSource } from './admission.ts';
 /** What a connection is for, as its ALPN says, and the role that its certificate must have for that. */
 const roles = { 'hosp/1': 'client', 'hosp-peer/1': 'server' } as const satisfies Record<string, Role>;
 
-export type SessionProtocol = keyof typeof roles;
+type SessionProtocol = keyof typeof roles;
 
 /** Why a connection is closed before anything of it was read. */
 export const connectionDropReasons = [
@@ -22,7 +22,7 @@ export const connectionDropReasons = [
   'too-many-of-one',
 ] as const;
 
-export type ConnectionDropReason = (typeof connectionDropReasons)[number] | CertificateDropReason;
+type ConnectionDropReason = (typeof connectionDropReasons)[number] | CertificateDropReason;
 
 /** A verified connection of which nothing has been read yet. */
 export interface Incoming {
@@ -58,7 +58,7 @@ export interface Listener {
 }
 
 /** From the first byte of TLS to its last. */
-export const handshakeTimeoutMs = 5000;
+const handshakeTimeoutMs = 5000;
 /** A client needs two during a handover and one a stream; more of one certificate are a fault or an attack. */
 const maxConnectionsOfOneLeaf = 24;
 

@@ -7,7 +7,7 @@ import { LineReader } from '../../protocol/lines.ts';
 type Kind = HospDocument['kind'];
 type Of<K extends Kind> = Extract<HospDocument, { kind: K }>;
 
-export interface HeardLine {
+interface HeardLine {
   readonly document: HospDocument;
   readonly atMs: number;
 }

@@ -1,7 +1,7 @@
 /** A sink in memory whose disk is as fast, slow or stuck as the test says. */
 import type { Sink, SinkListener, SinkStream, StreamAddress } from '../../agent/sinks/sink.ts';
 
-export interface MemoryStream extends SinkStream {
+interface MemoryStream extends SinkStream {
   readonly address: StreamAddress;
   readonly parts: { readonly offset: number; readonly why: string }[];
   /** Counted bytes only, in order. */
