@@ -14,11 +14,17 @@ interface Line {
 
 /** Prints each event on stdout with the time it came: one JSON object a line, or a line for people. */
 export function printEvents(options: { readonly json: boolean }): EmitEvent {
+  process.stdout.on('error', ignoreClosedPipe);
   return (untimed) => {
     const event = { ...untimed, time: new Date().toISOString() };
     if (options.json) printJson(event);
     else printLine(formatEvent(event));
   };
+}
+
+/** Whoever read our lines has gone; cameras go on. */
+function ignoreClosedPipe(error: Error): void {
+  if (!('code' in error && error.code === 'EPIPE')) throw error;
 }
 
 /** One line for people: `12:03:11  handed over  default/door  pi → nuc  in 143 ms, 0 frames lost`. */
@@ -105,7 +111,8 @@ function inTime(milliseconds: number | undefined): string {
   return milliseconds === undefined ? '' : `in ${Math.round(milliseconds)} ms`;
 }
 
-function count(amount: number, noun: string): string {
+/** `1 frame`, `2 frames`. */
+export function count(amount: number, noun: string): string {
   return `${amount} ${noun}${amount === 1 ? '' : 's'}`;
 }
 

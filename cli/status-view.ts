@@ -1,7 +1,7 @@
 /** An agent's status as a page for people. */
 import { z } from 'zod';
 import { formatEndpoint } from '../protocol/endpoints.ts';
-import { printable } from './event-lines.ts';
+import { count, printable } from './event-lines.ts';
 import { paint } from './output.ts';
 
 const names = z.array(z.string());
@@ -138,7 +138,7 @@ function describeCameras({ cameras }: ShownStatus): readonly string[] {
       source === undefined
         ? 'source: starting'
         : `source: ${source.reason}${source.ready ? '' : ` (${source.message})`}`,
-      `${counts.handovers} handovers, ${counts.framesLost} frames lost`,
+      `${count(counts.handovers, 'handover')}, ${count(counts.framesLost, 'frame')} lost`,
     ]),
   );
 }
@@ -154,7 +154,7 @@ function describeHandovers({ handovers }: ShownStatus): readonly string[] {
         `${from} → ${to}`,
         rest.reason,
         `${Math.round(rest.milliseconds)} ms`,
-        `${rest.framesLost} frames lost`,
+        `${count(rest.framesLost, 'frame')} lost`,
       ]),
   );
 }
