@@ -1,5 +1,6 @@
 /** The demo's home: a folder with a CA, certificates and resource files, as a person would make it. */
 import { execFile } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import path from 'node:path';
@@ -30,6 +31,8 @@ export interface DemoHome {
   readonly nuc: DemoServer;
   /** Better than both, and signed by a CA that is not the home's. */
   readonly impostor: DemoServer;
+  /** The name of that CA, as reasons quote it. */
+  readonly strangerName: string;
 }
 
 /** Makes the home in `directory`, which must exist and be empty. */
@@ -55,7 +58,8 @@ export async function makeDemoHome(directory: string): Promise<DemoHome> {
   // The impostor trusts the home's CA too (it is public), so it takes every invitation and calls whom it hears.
   const everybody = path.join(directory, 'everybody');
   await mkdir(everybody);
-  await writeFile(path.join(everybody, 'ca.crt'), await concatenate([trust, path.join(stranger, 'ca.crt')]));
+  const strangerPem = await readFile(path.join(stranger, 'ca.crt'), 'utf8');
+  await writeFile(path.join(everybody, 'ca.crt'), `${await readFile(trust, 'utf8')}${strangerPem}`);
   return {
     directory,
     trust,
@@ -63,6 +67,7 @@ export async function makeDemoHome(directory: string): Promise<DemoHome> {
     pi: await server('pi', ['record'], 8, trust, demoCameras),
     nuc: await server('nuc', ['gpu', 'record'], 16, trust),
     impostor: await server('impostor', ['db', 'gpu', 'record', 'web'], 99, everybody),
+    strangerName: new X509Certificate(strangerPem).subject,
   };
 }
 
@@ -130,10 +135,6 @@ async function issue(
 
 async function homing(...args: readonly string[]): Promise<void> {
   await run(process.execPath, [process.argv[1] ?? '', ...args]);
-}
-
-async function concatenate(files: readonly string[]): Promise<string> {
-  return (await Promise.all(files.map((file) => readFile(file, 'utf8')))).join('');
 }
 
 /** A TCP port that is free now; taken by the server a moment later, which says so if somebody was faster. */

@@ -8,7 +8,7 @@ import type { AgentEvent } from '../agent/events.ts';
 import { type CheckTotals, checkRecordings } from './check.ts';
 import { type DemoHome, demoCameras, makeDemoHome } from './demo-home.ts';
 import { DemoStage, type Refusal } from './demo-stage.ts';
-import { exitCodes, paint, printJson, printLine } from './output.ts';
+import { CommandError, exitCodes, paint, printJson, printLine } from './output.ts';
 
 interface DemoOptions {
   readonly once?: boolean;
@@ -54,12 +54,15 @@ async function runDemo(options: DemoOptions): Promise<void> {
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
   const directory = await mkdtemp(path.join(tmpdir(), 'homing-demo-'));
   try {
+    stage.say(paint('bold', 'A home with a CA of its own, and another CA that is a stranger to it.'));
     const home = await makeDemoHome(directory);
     const summary = await playStory(home, stage, { stop: options.once === true, signal: interrupt.signal });
     report(summary, options.json === true);
     if (options.once !== true) await stayToPlay(home, interrupt.signal);
   } catch (error) {
-    if (!interrupt.signal.aborted) throw error;
+    if (interrupt.signal.aborted) return;
+    const message = error instanceof Error ? error.message : String(error);
+    throw new CommandError(`playing the story: ${message}`, exitCodes.negative, { cause: error });
   } finally {
     await stage.close();
     await rm(directory, { recursive: true, force: true });
@@ -76,7 +79,7 @@ interface StoryOptions {
 async function playStory(home: DemoHome, stage: DemoStage, options: StoryOptions): Promise<Summary> {
   const { signal } = options;
   const startedMs = performance.now();
-  stage.say(paint('bold', 'A home with a CA of its own. Server pi takes three cameras.'));
+  stage.say(paint('bold', 'Server pi takes three cameras.'));
   const pi = stage.start(home.pi);
   await pi.until('the cameras on pi', isOnServer('pi'), { count: demoCameras.length });
   await sleep(streamingMs, undefined, { signal });
@@ -88,10 +91,10 @@ async function playStory(home: DemoHome, stage: DemoStage, options: StoryOptions
 
   stage.say(paint('bold', 'An impostor comes: better than both, says it, and signed by another CA.'));
   const impostor = stage.start(home.impostor);
-  await pi.until('pi to refuse the impostor', isUntrusted);
-  await sleep(impostorMs, undefined, { signal });
+  await pi.until('pi to refuse the impostor', (event) => isRefusalOf(home, event));
   stage.showRefused(home.impostor);
-  const refused = refusalsIn(stage);
+  await sleep(impostorMs, undefined, { signal });
+  const refused = refusalsIn(stage, home);
   for (const { by, reason } of refused) stage.say(`  ${by} refused it: ${reason}`);
 
   const totals = await compareRecordings(home, stage, options.stop);
@@ -135,8 +138,9 @@ function report(summary: Summary, json: boolean): void {
     return;
   }
   const { framesSent, framesLost, framesRepeated, handovers } = summary;
-  const verdict = `${framesSent} frames sent, ${framesLost} lost, ${framesRepeated} repeated over ${handovers.length} handovers`;
-  printLine(`  ${paint(failed ? 'red' : 'green', verdict)} (${summary.seconds} s)`);
+  const verdict = `${framesSent} frames sent, ${framesLost} lost over ${handovers.length} handovers`;
+  const repeated = `${framesRepeated} are on both servers, one each when joined`;
+  printLine(`  ${paint(failed ? 'red' : 'green', verdict)}; ${repeated} (${summary.seconds} s)`);
 }
 
 async function stayToPlay(home: DemoHome, signal: AbortSignal): Promise<void> {
@@ -150,9 +154,13 @@ It goes on. In another terminal, try (Ctrl-C here ends it and removes everything
   await sleep(2 ** 31 - 1, undefined, { signal });
 }
 
-function refusalsIn(stage: DemoStage): readonly Refusal[] {
+/** Who of the home refused the impostor, once for each reason. */
+function refusalsIn(stage: DemoStage, home: DemoHome): readonly Refusal[] {
   const seen = new Map<string, Refusal>();
-  for (const { by, reason } of stage.eventsOf(isUntrusted)) seen.set(`${by} ${reason}`, { by, reason });
+  for (const { by, reason, ...event } of stage.eventsOf(isRefusal)) {
+    if (by === home.impostor.name || !event.detail?.includes(home.strangerName)) continue;
+    seen.set(`${by} ${reason}`, { by, reason });
+  }
   return [...seen.values()];
 }
 
@@ -164,7 +172,11 @@ function isHandedOver(event: AgentEvent): event is AgentEvent & { event: 'handed
   return event.event === 'handedOver';
 }
 
-/** A drop or a refused handshake whose reason is that no anchor of ours signed the certificate. */
-function isUntrusted(event: AgentEvent): event is AgentEvent & { event: 'dropped' | 'refused' } {
-  return (event.event === 'dropped' || event.event === 'refused') && event.reason === 'unknownCa';
+function isRefusal(event: AgentEvent): event is AgentEvent & { event: 'dropped' | 'refused' } {
+  return event.event === 'dropped' || event.event === 'refused';
+}
+
+/** Other homes on this machine are refused as well; the impostor is known by the CA that signed it. */
+function isRefusalOf(home: DemoHome, event: AgentEvent): boolean {
+  return isRefusal(event) && event.detail?.includes(home.strangerName) === true;
 }
