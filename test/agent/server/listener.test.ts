@@ -6,7 +6,9 @@ import { maxHandshakesPerSource } from '../../../agent/server/admission.ts';
 import { type Incoming, type Listener, openListener } from '../../../agent/server/listener.ts';
 import { type Rechecks, openRechecks } from '../../../agent/server/rechecks.ts';
 import { type Identity, tlsClientOptions } from '../../../agent/tls.ts';
+import { oids } from '../../../protocol/oids.ts';
 import { type TestHome, mintHome, trustOf } from '../../support/certificates.ts';
+import { clientUri, mintCa, mintLeaf } from '../../support/chains.ts';
 import { type SettableTrust, settableTrust } from '../../support/live-trust.ts';
 
 describe('the listener', () => {
@@ -114,6 +116,26 @@ describe('the listener', () => {
       expect(incoming).toEqual([]);
       expect(heard).toEqual([]);
     }
+  });
+
+  it.each(['sends', 'keeps'])('refuses a leaf below an intermediate that the client %s', async (what) => {
+    const root = mintCa();
+    const intermediate = mintCa({ by: root, cn: 'Intermediate' });
+    const minted = mintLeaf(intermediate, {
+      uris: [clientUri],
+      cn: 'default/door',
+      purposes: [oids.clientAuth],
+    });
+    const { listener, incoming, heard, reasons } = await listen(settableTrust(trustOf(root.pem)));
+    const socket = call(listener, undefined, {
+      cert: what === 'sends' ? minted.pem + intermediate.pem : minted.pem,
+      key: minted.key.export({ type: 'pkcs8', format: 'pem' }),
+    });
+    await closed(socket);
+    // OpenSSL accepts the chain that is sent, and Node's server then hides what was in it: unknown is all that can be said.
+    await vi.waitFor(() => expect(reasons()).toEqual(['unknown-ca']), 5000);
+    expect(incoming).toEqual([]);
+    expect(heard).toEqual([]);
   });
 
   it.each([

@@ -5,9 +5,15 @@ import type { AgentEvent, Untimed } from '../../../agent/events.ts';
 import type { SavedServer, ServerConfig } from '../../../agent/server/core-events.ts';
 import { type RunningServer, openServer } from '../../../agent/server/server.ts';
 import { type Identity, tlsClientOptions } from '../../../agent/tls.ts';
-import { type Connect, type HospDocument, encodeDocument } from '../../../protocol/documents.ts';
+import { signAnnouncement } from '../../../protocol/announcements.ts';
+import {
+  type Connect,
+  type HospDocument,
+  type Subscribe,
+  encodeDocument,
+} from '../../../protocol/documents.ts';
 import { encodeFrame } from '../../../protocol/frames.ts';
-import { isClientId, isServerId } from '../../../protocol/identifiers.ts';
+import { everyClient, isClientId, isServerId } from '../../../protocol/identifiers.ts';
 import { type TestHome, mintHome, trustOf } from '../../support/certificates.ts';
 import { hearLines } from '../../support/lines.ts';
 import { type SettableTrust, settableTrust } from '../../support/live-trust.ts';
@@ -263,6 +269,45 @@ describe('a server on loopback', () => {
     const again = await start(first.identity, { isAnnounced: false }, { saved });
     await linked(again, nuc);
     expect(again.server.status().boot).toBeGreaterThan(boot);
+  });
+
+  it('takes on a link only what its own server says, and says itself only after the caller has', async () => {
+    const pi = await start('pi');
+    const [nuc, oak] = await Promise.all([home.server('nuc'), home.server('oak')]);
+    const socket = dial({
+      ...tlsClientOptions(nuc, home.trust),
+      host: '127.0.0.1',
+      port: pi.server.port,
+      ALPNProtocols: ['hosp-peer/1'],
+    });
+    sockets.push(socket);
+    const ear = hearLines(socket);
+    await once(socket, 'secureConnect');
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(ear.lines).toEqual([]);
+    const say = (identity: Identity, seq: number) => {
+      const { id } = identity.leaf;
+      if (!isServerId(id)) throw new Error('not a server');
+      const order = { boot: 1, seq };
+      const from = { id, address: { ip: '203.0.113.9', port: 17_320 } };
+      const facts = { features: ['record', 'live'], connected: 0, max: 9, also: [] };
+      const subscribe: Subscribe = { kind: 'subscribe', to: everyClient, from, order, ...facts };
+      const message = Buffer.from(signAnnouncement(subscribe, identity, Date.now())).toString('base64');
+      socket.write(`${encodeDocument({ kind: 'signed', message })}\n`);
+    };
+    say(oak, 1);
+    await ear.waitFor('signed');
+    await vi.waitFor(() => expect(pi.server.status().dropped['not-its-own']).toBe(1), 5000);
+    expect(pi.server.status().peers).toEqual([]);
+    say(nuc, 1);
+    say(nuc, 1);
+    await vi.waitFor(() => {
+      expect(pi.server.status().peers).toMatchObject([{ name: 'nuc', hearsUs: true, isConfirmed: false }]);
+    }, 5000);
+    // Its address is in no network of ours: nobody calls it, and so nobody moves to it.
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    expect(pi.of('heard')).toHaveLength(1);
+    expect(pi.of('linked')).toEqual([]);
   });
 
   it('drains: its client is sent away, and what is left is told that it stops', async () => {
