@@ -1,5 +1,5 @@
 /** Who we are, and how we know who the other side is: TLS 1.3 with certificates on both sides, judged by our own verifier. */
-import { type KeyObject, constants, createPrivateKey } from 'node:crypto';
+import { type KeyObject, type X509Certificate, constants, createPrivateKey } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import {
   type DetailedPeerCertificate,
@@ -10,7 +10,7 @@ import {
 } from 'node:tls';
 import type { Endpoint } from '../protocol/endpoints.ts';
 import { spkiOf } from '../protocol/certificate-encoding.ts';
-import { equalBytes, hashBytes } from '../protocol/certificate-parsing.ts';
+import { hashBytes } from '../protocol/certificate-parsing.ts';
 import { readOwnLeaf, verifyLeaf } from '../protocol/certificates.ts';
 import type { ServerId } from '../protocol/identifiers.ts';
 import { encodePem, parsePem } from '../protocol/pem.ts';
@@ -114,15 +114,22 @@ function contextOptions({ certificatePem, keyPem }: Identity, { anchors }: Trust
  * error only, and a wrong date hides an unknown CA.
  */
 export function verifyPeer(socket: TLSSocket, trust: TrustSet, nowMs: number): LeafVerdict {
+  const verdict = verifyPeerLeaf(socket, trust, nowMs);
+  return verdict.ok ? (findObjection(socket) ?? verdict) : verdict;
+}
+
+function verifyPeerLeaf(socket: TLSSocket, trust: TrustSet, nowMs: number): LeafVerdict {
   const certificate = socket.getPeerX509Certificate();
-  if (certificate === undefined) return verifyLeaf([], trust, nowMs);
-  const verdict = verifyLeaf([certificate.raw], trust, nowMs);
-  if (!verdict.ok)
-    return verdict.reason === 'unknown-ca' ? (findIntermediate(socket, trust) ?? verdict) : verdict;
+  const verdict = verifyLeaf(certificate === undefined ? [] : [certificate.raw], trust, nowMs);
+  if (verdict.ok || verdict.reason !== 'unknown-ca') return verdict;
+  return findIntermediate(certificate, trust) ?? verdict;
+}
+
+function findObjection(socket: TLSSocket): Bad<CertificateDropReason> | undefined {
   const opinion = describeOpinion(socket);
   return opinion === undefined || dateOpinions.has(opinion)
-    ? verdict
-    : bad('second-opinion', `OpenSSL refuses the certificate of ${verdict.value.name}: ${quote(opinion)}`);
+    ? undefined
+    : bad('second-opinion', `OpenSSL refuses the certificate: ${quote(opinion)}`);
 }
 
 const dateOpinions: ReadonlySet<string> = new Set(['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID']);
@@ -134,19 +141,18 @@ function describeOpinion(socket: TLSSocket): string | undefined {
   return typeof opinion === 'string' ? opinion : 'an error without a name';
 }
 
-/** A leaf below an intermediate is refused by name, where Node shows what was sent beside it (a server's is not always told). */
-function findIntermediate(socket: TLSSocket, trust: TrustSet): Bad<CertificateDropReason> | undefined {
-  const chain: Uint8Array[] = [];
-  // Typed as always there, but a leaf whose issuer was not sent has none.
-  let next: Partial<DetailedPeerCertificate> | undefined = socket.getPeerCertificate(true);
-  while (next?.raw !== undefined && chain.length < 8) {
-    const { raw } = next;
-    if (chain.some((der) => equalBytes(der, raw))) break;
-    chain.push(raw);
-    next = next.issuerCertificate;
-  }
-  if (chain.length < 2) return undefined;
-  const verdict = verifyLeaf(chain, trust, 0);
+/**
+ * A leaf below an intermediate is refused by name where Node tells what was sent beside it: a client's socket does, a
+ * server's does not. Not `getPeerCertificate(true)`, which is empty once `getPeerX509Certificate` was called.
+ */
+function findIntermediate(
+  leaf: X509Certificate | undefined,
+  trust: TrustSet,
+): Bad<CertificateDropReason> | undefined {
+  const issuer = leaf?.issuerCertificate;
+  // An anchor that was removed is a root, no intermediate.
+  if (leaf === undefined || issuer === undefined || issuer.checkIssued(issuer)) return undefined;
+  const verdict = verifyLeaf([leaf.raw, issuer.raw], trust, 0);
   return !verdict.ok && verdict.reason === 'intermediate' ? verdict : undefined;
 }
 
@@ -237,17 +243,18 @@ async function handshake(options: DialOptions): Promise<TLSSocket> {
   }
 }
 
-function judgeServer(socket: TLSSocket, { trust, alpn, expectId }: DialOptions) {
-  const verdict = verifyPeer(socket, trust, Date.now());
+/** Ours first, so that a camera that plays a server is named as such. */
+function judgeServer(socket: TLSSocket, options: DialOptions) {
+  const { trust, alpn, expectId } = options;
+  const verdict = verifyPeerLeaf(socket, trust, Date.now());
   if (!verdict.ok) return verdict;
   const { role, id } = verdict.value;
   if (role !== 'server') return bad('role-wrong', `calling a server: ${id} is a ${role}`);
   if (expectId !== undefined && id !== expectId) {
     return bad('not-expected', `calling ${expectId}: ${id} answered`);
   }
-  return socket.alpnProtocol === alpn
-    ? verdict
-    : bad('role-wrong', `calling ${id}: it does not speak ${alpn}`);
+  if (socket.alpnProtocol !== alpn) return bad('role-wrong', `calling ${id}: it does not speak ${alpn}`);
+  return findObjection(socket) ?? verdict;
 }
 
 function parseKey(keyPem: string, file: string): KeyObject {
