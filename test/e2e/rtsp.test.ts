@@ -6,8 +6,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { type RtspOptions, openRtspSource } from '../../agent/sources/rtsp.ts';
 import type { Source } from '../../agent/sources/source.ts';
+import { frameHashes } from '../support/framehash.ts';
 import { describeWith } from '../support/needs.ts';
-import { type RtspCamera, encodeTestVideo, frameHashes, startRtspCamera } from '../support/rtsp-camera.ts';
+import { type RtspCamera, encodeTestVideo, startRtspCamera } from '../support/rtsp-camera.ts';
 
 // A quote, a space and an at sign: each has broken somebody's quoting.
 const credentials = { username: 'admin', password: "p@ss'w rd-0815" };

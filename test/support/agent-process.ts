@@ -1,8 +1,9 @@
-/** `homing` as real processes: agents that are started, listened to and ended, and commands that end by themselves. */
+/** `homing` as real processes: those that run are started, listened to and ended; other commands end by themselves. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import type { AgentEvent } from '../../agent/events.ts';
 
 const homingPath = new URL('../../bin/homing', import.meta.url).pathname;
@@ -25,18 +26,23 @@ export async function runHoming(...args: readonly string[]): Promise<Ended> {
 
 type EventNamed<Name extends AgentEvent['event']> = Extract<AgentEvent, { readonly event: Name }>;
 
-/** An agent with `--json`. */
-export class AgentProcess {
+/** A command that runs on, with `--json`. */
+export class HomingProcess {
   readonly events: AgentEvent[] = [];
   readonly #child: ChildProcess;
   readonly #closed: Promise<number | null>;
   readonly #watchers = new Set<() => void>();
   #stderr = '';
 
-  constructor(args: readonly string[]) {
-    const child = spawn(homingPath, ['agent', ...args, '--json'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  /** @param input what is its standard input; nothing if none is given */
+  constructor(command: 'agent' | 'connect', args: readonly string[], input?: Readable) {
+    const child = spawn(homingPath, [command, ...args, '--json']);
     this.#child = child;
     this.#closed = onceClosed(child);
+    // A process that has ended takes no more input; its exit code says so.
+    child.stdin.on('error', () => input?.unpipe(child.stdin));
+    if (input === undefined) child.stdin.end();
+    else input.pipe(child.stdin);
     createInterface({ input: child.stdout }).on('line', (line) => {
       this.events.push(parseEvent(line));
       for (const look of this.#watchers) look();
@@ -49,6 +55,15 @@ export class AgentProcess {
 
   get stderr(): string {
     return this.#stderr;
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? -1;
+  }
+
+  /** Resolves with the exit code when it has ended by itself, null after SIGKILL. */
+  get ended(): Promise<number | null> {
+    return this.#closed;
   }
 
   of<Name extends AgentEvent['event']>(name: Name): readonly EventNamed<Name>[] {
@@ -66,7 +81,7 @@ export class AgentProcess {
       const found = this.of(name).filter(matches);
       if (found.length >= count) resolve(found.slice(0, count));
       else if (this.#child.exitCode !== null)
-        reject(new Error(`waiting for ${name}: the agent ended: ${this.#stderr}`));
+        reject(new Error(`waiting for ${name}: the process ended: ${this.#stderr}`));
     };
     const timer = setTimeout(() => {
       reject(
@@ -91,6 +106,12 @@ export class AgentProcess {
   async end(name: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
     if (this.#child.exitCode === null) this.signal(name);
     return this.#closed;
+  }
+}
+
+export class AgentProcess extends HomingProcess {
+  constructor(args: readonly string[]) {
+    super('agent', args);
   }
 }
 

@@ -1,7 +1,8 @@
 /** Starts `rtsp-camera.py`: a real RTSP camera with one session, a password and an encoded stream. */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { join } from 'node:path';
+import { runFfmpeg } from './framehash.ts';
 
 export interface RtspCamera {
   /** Without user and password. */
@@ -56,25 +57,11 @@ export function encodeTestVideo(
   }: { readonly seconds: number; readonly bFrames: number; readonly audio: 'aac' | 'mulaw' },
 ): void {
   const sound = audio === 'aac' ? ['-c:a', 'aac'] : ['-c:a', 'pcm_mulaw', '-ar', '8000'];
-  run('ffmpeg', [
-    ...`-hide_banner -loglevel error -y -f lavfi -i testsrc2=size=320x240:rate=15`.split(' '),
+  runFfmpeg('ffmpeg', [
+    ...`-y -f lavfi -i testsrc2=size=320x240:rate=15`.split(' '),
     ...`-f lavfi -i sine=frequency=440 -t ${seconds} -c:v libx264 -preset veryfast -g 30`.split(' '),
     ...`-bf ${bFrames} -b_strategy 0 -pix_fmt yuv420p -ac 1`.split(' '),
     ...sound,
     file,
   ]);
-}
-
-/** One hash for each coded frame, by ffmpeg: of its VCL NAL units only, in coding order. */
-export function frameHashes(file: string): readonly string[] {
-  const filters = 'h264_mp4toannexb,filter_units=pass_types=1-5';
-  const args = ['-v', 'error', '-i', file, '-map', '0:v:0', '-c', 'copy', '-bsf:v', filters];
-  const lines = run('ffmpeg', [...args, '-f', 'framehash', '-hash', 'md5', '-']).split('\n');
-  return lines.filter((line) => /^\d/.test(line)).map((line) => line.split(',')[5]?.trim() ?? '');
-}
-
-function run(command: string, args: readonly string[]): string {
-  const { status, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 1 << 26 });
-  if (status !== 0) throw new Error(`${command}: ${stderr}`);
-  return stdout;
 }
