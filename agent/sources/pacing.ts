@@ -43,7 +43,8 @@ export class PcrPacer {
     }
     if (at > start) paced.push({ bytes: bytes.subarray(start, at), dueMs: this.#dueMs });
     if (this.#pid === undefined) this.#dueMs += at / bytesPerMsWithoutClock;
-    this.#rest = bytes.slice(at);
+    // A copy: slices of a Buffer are views, and one of a few bytes would hold all of the chunk.
+    this.#rest = new Uint8Array(bytes.subarray(at));
     return paced;
   }
 

@@ -83,6 +83,12 @@ describe('pacing by clock references', () => {
     expect([...times.values()].map(Math.round)).toEqual([0, 0, 40, 80, 120, 160, 200, 240, 280, 320, 360]);
   });
 
+  it('keeps no more of a chunk than its last, partial packet', () => {
+    const pacer = new PcrPacer();
+    pacer.push(Buffer.concat([transportStream(300, 40), Buffer.from('torn')]));
+    expect(pacer.flush().bytes.buffer.byteLength).toBe(4);
+  });
+
   it('goes on over a wrap of the clock and over a splice', () => {
     const wrapMs = 2 ** 33 / 90;
     const last = (stream: Buffer): number => Math.round(new PcrPacer().push(stream).at(-1)?.dueMs ?? -1);
