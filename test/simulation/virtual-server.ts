@@ -47,6 +47,7 @@ export class VirtualServer {
     this.isUp = true;
     this.generation += 1;
     this.state = this.#create();
+    this.#wakeAtMs = Infinity;
     this.tell({ kind: 'start', unixMs: 1_700_000_000_000 + this.now + clockMs });
   }
 
@@ -264,12 +265,12 @@ export class VirtualServer {
     });
   }
 
+  /** The last wake replaces the ones before. */
   #wake(atMs: number): void {
-    if (this.#wakeAtMs > this.now && this.#wakeAtMs <= atMs) return;
     this.#wakeAtMs = atMs;
     const { generation } = this;
     this.world.network.time.at(atMs, () => {
-      if (this.generation === generation) this.tell({ kind: 'tick' });
+      if (this.generation === generation && this.#wakeAtMs === atMs) this.tell({ kind: 'tick' });
     });
   }
 }
