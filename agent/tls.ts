@@ -1,13 +1,7 @@
 /** Who we are, and how we know who the other side is: TLS 1.3 with certificates on both sides, judged by our own verifier. */
 import { type KeyObject, type X509Certificate, constants, createPrivateKey } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
-import {
-  type DetailedPeerCertificate,
-  type SecureContextOptions,
-  type TLSSocket,
-  type TlsOptions,
-  connect,
-} from 'node:tls';
+import { type SecureContextOptions, type TLSSocket, type TlsOptions, connect } from 'node:tls';
 import type { Endpoint } from '../protocol/endpoints.ts';
 import { spkiOf } from '../protocol/certificate-encoding.ts';
 import { hashBytes } from '../protocol/certificate-parsing.ts';
