@@ -174,6 +174,7 @@ export class Connection {
     socket.on('drain', () => this.#isOver || this.#options.listener.onDrain());
     socket.on('data', (bytes: Uint8Array) => this.#read(bytes));
     if (socket.destroyed) {
+      this.#finish('reset', 'the server closed the connection at once');
       this.#closed.resolve();
       return;
     }

@@ -1,6 +1,6 @@
 /** The servers that a client knows, and the order in which it tries them when it has none. */
 import type { ServerReference } from '../../protocol/documents.ts';
-import type { Endpoint } from '../../protocol/endpoints.ts';
+import { type Endpoint, isSameEndpoint } from '../../protocol/endpoints.ts';
 import type { ServerId } from '../../protocol/identifiers.ts';
 import type { Candidate } from './core-events.ts';
 import type { ClientState, Session, Turn } from './core-state.ts';
@@ -17,21 +17,30 @@ export function listCandidates(state: ClientState, lost: ServerId | undefined): 
   return withoutRepeats([...first, ...last.slice(0, 1), ...state.configured, ...state.heard]);
 }
 
+/** Each server once, at its first place, with every address that is known of it: addresses change. */
 function withoutRepeats(candidates: readonly Candidate[]): Candidate[] {
-  const ids = new Set<string>();
-  const addresses = new Set<string>();
-  return candidates.filter(({ id, endpoints }) => {
-    const address = endpoints[0] === undefined ? '' : keyOf(endpoints[0]);
-    const isKnown = id === undefined ? addresses.has(address) : ids.has(id);
-    if (id !== undefined) ids.add(id);
-    for (const endpoint of endpoints) addresses.add(keyOf(endpoint));
-    return !isKnown;
-  });
+  const merged: Candidate[] = [];
+  for (const candidate of candidates) {
+    const at = merged.findIndex((known) => isSameServer(known, candidate));
+    const known = merged[at];
+    if (known === undefined) merged.push(candidate);
+    else merged[at] = { ...candidate, ...known, endpoints: mergeEndpoints(known, candidate) };
+  }
+  return merged;
 }
 
-function keyOf(endpoint: Endpoint): string {
-  return `${endpoint.ip} ${endpoint.port}`;
+function isSameServer(known: Candidate, other: Candidate): boolean {
+  if (known.id !== undefined && other.id !== undefined) return known.id === other.id;
+  return other.endpoints.some((endpoint) => known.endpoints.some((one) => isSameEndpoint(one, endpoint)));
 }
+
+function mergeEndpoints(known: Candidate, other: Candidate): readonly Endpoint[] {
+  const more = other.endpoints.filter((one) => !known.endpoints.some((each) => isSameEndpoint(each, one)));
+  return [...known.endpoints, ...more].slice(0, maxEndpoints);
+}
+
+/** Our choice: as many as an announcement can name. */
+const maxEndpoints = 9;
 
 /** A server as documents name it, to be dialed. */
 export function fromReference(reference: ServerReference): Candidate {
@@ -48,7 +57,7 @@ export function takePeers(turn: Turn, servers: readonly ServerReference[]): void
     .filter(({ id }) => !seen.has(id) && seen.add(id) !== undefined)
     .slice(0, limits.maxKnownServers);
   state.peers = servers;
-  turn.effects.push({ kind: 'remember', servers: known(state) });
+  turn.effects.push({ kind: 'remember', servers: knownServers(state) });
 }
 
 /** Notes where bytes go from now on. */
@@ -60,18 +69,18 @@ export function noteStreamed(turn: Turn, session: Session): void {
   state.streamed = [...others, { id: server.id, endpoints: candidate.endpoints }].slice(
     -limits.maxKnownServers,
   );
-  turn.effects.push({ kind: 'remember', servers: known(state) });
+  turn.effects.push({ kind: 'remember', servers: knownServers(state) });
 }
 
-/** Notes an announced server, the newest last. @returns true for one that was not known by that address */
+/** Notes an announced server, the newest last. @returns true for one that was not heard at that address before */
 export function noteHeard(state: ClientState, server: Candidate): boolean {
   const before = state.heard.find(({ id }) => id === server.id);
   const others = state.heard.filter(({ id }) => id !== server.id);
   state.heard = [...others, server].slice(-limits.maxKnownServers);
-  return before === undefined || before.endpoints.map(keyOf).join() !== server.endpoints.map(keyOf).join();
+  return before === undefined || mergeEndpoints(before, server).length > before.endpoints.length;
 }
 
-function known(state: ClientState): ServerReference[] {
+function knownServers(state: ClientState): ServerReference[] {
   const streamed = state.streamed.toReversed().flatMap(({ id, endpoints: [address] }) => {
     return id === undefined || address === undefined ? [] : [{ id, address }];
   });

@@ -27,7 +27,7 @@ beforeAll(async () => {
 
 afterEach(async () => {
   for (const child of children.splice(0)) child.kill('SIGKILL');
-  for (const server of servers.splice(0)) await server.close();
+  for (const opened of servers.splice(0)) await opened.close();
 });
 
 afterAll(async () => {

@@ -145,6 +145,20 @@ describe('the list', () => {
     expect(dialed(script)).toEqual([idOf('C'), idOf('B'), idOf('A'), idOf('D')]);
   });
 
+  it('names each server once, with every address that is known of it', () => {
+    const script = new ClientScript().startAtA();
+    script.peers('A', 'B');
+    const [old] = candidateOf('B').endpoints;
+    const moved = { ip: '127.0.0.9', port: 9 };
+    script.tell({ kind: 'heard', server: { id: idOf('B'), endpoints: [moved] } });
+    script.forget();
+    script.tell({ kind: 'closed', session: script.session('A'), how: 'reset', detail: 'gone' });
+    script.pass(1000);
+    expect(script.of('dial').filter(({ expectId }) => expectId === idOf('B'))).toMatchObject([
+      { endpoints: [old, moved] },
+    ]);
+  });
+
   it('goes to the next at once where a handshake fails or somebody says bye', () => {
     const script = new ClientScript().startAtA();
     script.peers('A', 'B', 'C', 'D');

@@ -55,6 +55,25 @@ describe('a redirect, step by step', () => {
     expect(script.core.phase.name).toBe('waitCut');
   });
 
+  it('does not take a cut that the ring holds no more when it is told', () => {
+    const script = new ClientScript({ share: 100 });
+    script.welcome('A');
+    script.produce(100);
+    script.ackAll('A');
+    script.redirect('A', 'B');
+    script.welcome('B');
+    script.produce(40);
+    script.ackAll('A');
+    script.produce(70);
+    script.ackAll('A');
+    script.produce(10, [{ kind: 'cut', offset: 110, quality: 'idr' }]);
+    expect(script.core.ringStart).toBeGreaterThan(110);
+    script.produce(10);
+    expect(script.core.phase.name).toBe('waitCut');
+    script.produceCut(10);
+    expect(script.told('cut')).toMatchObject([{ offset: 230 }]);
+  });
+
   it('takes the cut at the very end of what was made, where lines end there', () => {
     const script = new ClientScript({ config: { media: 'text/plain' } });
     script.welcome('A');

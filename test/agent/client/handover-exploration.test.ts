@@ -113,13 +113,14 @@ const small: WorldShape = {
 };
 
 const shapes: [string, WorldShape][] = [
-  ['redirects', { ...small, failures: { ...noFailures, redirect: 2, refuse: 1 } }],
   ['a power cut', { ...small, failures: { ...noFailures, redirect: 1, kill: 1, restart: 1 } }],
-  ['a cut connection', { ...small, failures: { ...noFailures, redirect: 1, cut: 1 } }],
-  ['a silent server', { ...small, failures: { ...noFailures, redirect: 1, silence: 1, heal: 1 } }],
-  ['a stuck disk', { ...small, failures: { ...noFailures, redirect: 1, tenSeconds: 1 } }],
+  ['a cut connection', { ...small, bytes: 3, failures: { ...noFailures, redirect: 1, cut: 1 } }],
+  ['two redirects, a refusal', { ...small, bytes: 3, failures: { ...noFailures, redirect: 2, refuse: 1 } }],
+  ['a silent server', { ...small, bytes: 3, failures: { ...noFailures, redirect: 1, silence: 1, heal: 1 } }],
+  ['a stuck disk', { ...small, bytes: 3, failures: { ...noFailures, redirect: 1, tenSeconds: 1 } }],
 ];
 
+/** Minutes of one core: HOMING_EXPLORE=deep. */
 const deep: [string, WorldShape][] = [
   [
     'redirects of three',
