@@ -135,6 +135,8 @@ function takeOwnEvent(turn: Turn, event: OwnEvent): void {
       beginShutdown(turn);
       return;
     case 'tick':
+      // Whoever woke us, early or late, has no other wake from us now.
+      turn.state.wakeAtMs = -Infinity;
   }
 }
 

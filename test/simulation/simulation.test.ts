@@ -3,8 +3,8 @@ import { type Outcome, runRandomWorld } from './random-world.ts';
 
 /** Pin one seed with HOMING_SEED=17; run more with HOMING_SEEDS=2000. */
 const pinned = process.env['HOMING_SEED'];
-const count = Number(process.env['HOMING_SEEDS'] ?? 300);
-const everyLong = 10;
+const count = Number(process.env['HOMING_SEEDS'] ?? 200);
+const everyLong = 20;
 const shortQuietMs = 130_000;
 /** The longest hold-down and the budget's hour are over. */
 const restMs = 3_700_000;
