@@ -48,13 +48,8 @@ export async function makeDemoHome(directory: string): Promise<DemoHome> {
   ]);
   const trust = path.join(home, 'ca.crt');
   const reference = path.join(directory, 'reference');
-  const server = (
-    name: string,
-    features: readonly string[],
-    max: number,
-    trusted: string,
-    cameras: readonly string[] = [],
-  ) => makeServer({ directory, name, features, max, trusted, cameras, reference });
+  const server = (plan: Omit<ServerPlan, 'directory' | 'reference'>) =>
+    makeServer({ directory, reference, ...plan });
   // The impostor trusts the home's CA too (it is public), so it takes every invitation and calls whom it hears.
   const everybody = path.join(directory, 'everybody');
   await mkdir(everybody);
@@ -64,9 +59,14 @@ export async function makeDemoHome(directory: string): Promise<DemoHome> {
     directory,
     trust,
     reference,
-    pi: await server('pi', ['record'], 8, trust, demoCameras),
-    nuc: await server('nuc', ['gpu', 'record'], 16, trust),
-    impostor: await server('impostor', ['db', 'gpu', 'record', 'web'], 99, everybody),
+    pi: await server({ name: 'pi', features: ['record'], max: 8, trust, cameras: demoCameras }),
+    nuc: await server({ name: 'nuc', features: ['gpu', 'record'], max: 16, trust }),
+    impostor: await server({
+      name: 'impostor',
+      features: ['db', 'gpu', 'record', 'web'],
+      max: 99,
+      trust: everybody,
+    }),
     strangerName: new X509Certificate(strangerPem).subject,
   };
 }
@@ -76,13 +76,14 @@ interface ServerPlan {
   readonly name: string;
   readonly features: readonly string[];
   readonly max: number;
-  readonly trusted: string;
-  readonly cameras: readonly string[];
+  readonly trust: string;
+  /** Bridged by this server's agent. */
+  readonly cameras?: readonly string[];
   readonly reference: string;
 }
 
 async function makeServer(plan: ServerPlan): Promise<DemoServer> {
-  const { directory, name, features, max } = plan;
+  const { directory, name, features, max, cameras = [] } = plan;
   const port = await freePort();
   const resources = path.join(directory, `${name}.yaml`);
   const state = path.join(directory, 'state', name);
@@ -90,14 +91,14 @@ async function makeServer(plan: ServerPlan): Promise<DemoServer> {
   await mkdir(state, { recursive: true });
   await writeFile(
     resources,
-    [homeServer(name, port, features, max), ...plan.cameras.map((camera) => cameraClient(camera, name))].join(
+    [homeServer(name, port, features, max), ...cameras.map((camera) => cameraClient(camera, name))].join(
       '---\n',
     ),
   );
   const certs = path.join(directory, 'certs');
-  const args = ['agent', '--resources', resources, '--name', name, '--state', state, '--trust', plan.trusted];
+  const args = ['agent', '--resources', resources, '--name', name, '--state', state, '--trust', plan.trust];
   args.push('--cert', path.join(certs, `${name}.crt`), '--key', path.join(certs, `${name}.key`));
-  if (plan.cameras.length > 0) args.push('--client-certs', certs, '--keep-source', plan.reference);
+  if (cameras.length > 0) args.push('--client-certs', certs, '--keep-source', plan.reference);
   return { name, port, features, max, state, recordings, args };
 }
 

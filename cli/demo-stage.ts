@@ -1,7 +1,7 @@
 /** The demo's processes and what is shown of them. */
 import type { AgentEvent } from '../agent/events.ts';
 import type { DemoServer } from './demo-home.ts';
-import { type DemoProcess, startDemoProcess } from './demo-process.ts';
+import { DemoProcess } from './demo-process.ts';
 import { DemoView } from './demo-view.ts';
 import { printJson } from './output.ts';
 
@@ -25,7 +25,7 @@ export class DemoStage {
   }
 
   start(server: DemoServer): DemoProcess {
-    const started = startDemoProcess(server.name, server.args, (event) => this.#tell(server.name, event));
+    const started = new DemoProcess(server.name, server.args, (event) => this.#tell(server.name, event));
     this.#processes.push(started);
     this.#view.server({ ...server, state: 'running' });
     return started;

@@ -81,17 +81,18 @@ async function playStory(home: DemoHome, stage: DemoStage, options: StoryOptions
   const startedMs = performance.now();
   stage.say(paint('bold', 'Server pi takes three cameras.'));
   const pi = stage.start(home.pi);
-  await pi.until('the cameras on pi', isOnServer('pi'), { count: demoCameras.length });
+  const count = demoCameras.length;
+  await pi.until({ what: 'the cameras on pi', matches: isOnServer('pi'), count });
   await sleep(streamingMs, undefined, { signal });
 
   stage.say(paint('bold', 'Server nuc joins; it can do more, and your CA signed it.'));
   stage.start(home.nuc);
-  await pi.until('the cameras to move to nuc', isHandedOver, { count: demoCameras.length });
+  await pi.until({ what: 'the cameras to move to nuc', matches: isHandedOver, count });
   await sleep(streamingMs, undefined, { signal });
 
   stage.say(paint('bold', 'An impostor comes: better than both, says it, and signed by another CA.'));
   const impostor = stage.start(home.impostor);
-  await pi.until('pi to refuse the impostor', (event) => isRefusalOf(home, event));
+  await pi.until({ what: 'pi to refuse the impostor', matches: (event) => isRefusalOf(home, event) });
   stage.showRefused(home.impostor);
   await sleep(impostorMs, undefined, { signal });
   const refused = refusalsIn(stage, home);

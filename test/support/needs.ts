@@ -1,6 +1,6 @@
 /** Tests that need parts of the machine: skipped with a line that says why, and under CI run (and so fail) anyway. */
 import { spawnSync } from 'node:child_process';
-import { describe } from 'vitest';
+import { describe as suite } from 'vitest';
 
 /** A program on PATH, or the rights of root. */
 export type Need = 'root' | 'ffmpeg' | 'ffprobe' | 'openssl' | 'ip' | 'gst-rtsp-server';
@@ -14,8 +14,9 @@ const underCi = process.env['CI'] !== undefined && process.env['CI'] !== '';
  */
 export function describeWith(needs: readonly Need[], name: string, body: () => void): void {
   const missing = needs.filter((need) => !isMet(need));
-  if (missing.length === 0 || underCi) describe(name, body);
-  else describe.skip(`${name} (skipped: needs ${missing.join(', ')}; test/setup installs what Debian has)`, body);
+  if (missing.length === 0 || underCi) suite(name, body);
+  else
+    suite.skip(`${name} (skipped: needs ${missing.join(', ')}; test/setup installs what Debian has)`, body);
 }
 
 function isMet(need: Need): boolean {
