@@ -2,14 +2,15 @@
 import { open, stat } from 'node:fs/promises';
 import { extname } from 'node:path';
 import type { Extent } from '../agent/sinks/recording-extents.ts';
-import { type JoinedPiece, readJoined, termsOf } from '../agent/sinks/recording-reader.ts';
+import { readJoined, termsOf } from '../agent/sinks/recording-reader.ts';
 import { readRecordings } from '../agent/sinks/recordings.ts';
 import { mediaOfExtension } from '../agent/sinks/record-names.ts';
 import type { MediaType } from '../protocol/documents.ts';
+import { type PlacedBytes, compareBytes, countDifferent } from '../protocol/media/byte-check.ts';
 import { type Hashed, compareFrames } from '../protocol/media/loss-check.ts';
-import { compareBytes, countDifferent } from './check-bytes.ts';
+import { createUnitHasher, unitOf } from '../protocol/media/unit-hashes.ts';
 import { type CameraReport, type CheckReport, concludeReport } from './check-recordings.ts';
-import { createUnitHasher, unitOf } from './check-units.ts';
+import { bytesOf } from './check-term.ts';
 import { CommandError } from './output.ts';
 
 /** What one after the other makes up a recording: a file, or one term of a folder. */
@@ -51,19 +52,19 @@ async function byUnits(unit: 'frames' | 'lines', source: Part, parts: readonly P
 async function unitsOf(unit: 'frames' | 'lines', parts: readonly Part[]): Promise<readonly Hashed[]> {
   const units: Hashed[] = [];
   for (const part of parts) {
-    const hasher = createUnitHasher(unit, false);
-    for await (const piece of readJoined(part)) {
-      if (piece.kind === 'bytes') hasher.push(piece.bytes, piece.offset);
+    const hasher = createUnitHasher(unit, { isByPlace: false });
+    for await (const { bytes, offset } of bytesOf(readJoined(part))) {
+      // One by one: a block may hold more lines than a call takes arguments.
+      for (const one of hasher.push(bytes, offset)) units.push(one);
     }
-    hasher.finish();
-    for (const one of hasher.units) units.push(one);
+    units.push(...hasher.finish());
   }
   return units;
 }
 
 async function byBytes(source: Part, parts: readonly Part[]): Promise<FileCounts> {
   let [lost, damaged] = [0, 0];
-  for await (const { reference, recorded } of compareBytes(readJoined(source), chain(parts))) {
+  for await (const { reference, recorded } of compareBytes(bytesOf(readJoined(source)), chain(parts))) {
     if (recorded === undefined) lost += reference.length;
     else damaged += countDifferent(reference, recorded);
   }
@@ -74,13 +75,12 @@ async function byBytes(source: Part, parts: readonly Part[]): Promise<FileCounts
   return { ...counts, bytes, bytesLost: lost, bytesDamaged: damaged, bytesUnderWay: 0, problems };
 }
 
-async function* chain(parts: readonly Part[]): AsyncGenerator<JoinedPiece> {
+async function* chain(parts: readonly Part[]): AsyncGenerator<PlacedBytes> {
   let offset = 0;
   for (const part of parts) {
-    for await (const piece of readJoined(part)) {
-      if (piece.kind !== 'bytes') continue;
-      yield { kind: 'bytes', offset, bytes: piece.bytes };
-      offset += piece.bytes.length;
+    for await (const { bytes } of bytesOf(readJoined(part))) {
+      yield { offset, bytes };
+      offset += bytes.length;
     }
   }
 }

@@ -5,8 +5,8 @@ import type { Extent } from '../agent/sinks/recording-extents.ts';
 import { termsOf } from '../agent/sinks/recording-reader.ts';
 import { type Recording, readRecordings } from '../agent/sinks/recordings.ts';
 import type { MediaType } from '../protocol/documents.ts';
+import { type Unit, unitOf } from '../protocol/media/unit-hashes.ts';
 import { type Counts, type TermReport, checkTerm, endOf } from './check-term.ts';
-import { type Unit, unitOf } from './check-units.ts';
 
 export interface CameraReport extends Counts {
   /** `namespace/name`, or a file. */

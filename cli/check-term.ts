@@ -2,9 +2,9 @@
 import type { Extent } from '../agent/sinks/recording-extents.ts';
 import { type JoinedPiece, readJoined } from '../agent/sinks/recording-reader.ts';
 import { joinExtents } from '../agent/sinks/recording-spans.ts';
+import { type PlacedBytes, compareBytes, countDifferent } from '../protocol/media/byte-check.ts';
 import { type Hashed, type LostRun, compareFrames } from '../protocol/media/loss-check.ts';
-import { compareBytes, countDifferent } from './check-bytes.ts';
-import { type Unit, type UnitHasher, createUnitHasher } from './check-units.ts';
+import { type Unit, type UnitHasher, createUnitHasher } from '../protocol/media/unit-hashes.ts';
 
 /** Counts in the stream's unit, but for what says bytes. */
 export interface Counts {
@@ -43,11 +43,9 @@ export async function checkTerm(check: TermToCheck): Promise<TermReport> {
   const bytes = { bytes: 0, bytesLost: 0, bytesDamaged: 0, bytesUnderWay: 0 };
   const sides = check.unit === 'bytes' ? undefined : newSides(check.unit);
   const problems: string[] = [];
-  const recordedPieces = tellDifferences(readJoined(held), check.term, problems);
-  for await (const { offset, reference, recorded } of compareBytes(
-    readJoined(check.reference),
-    recordedPieces,
-  )) {
+  const source = bytesOf(readJoined(check.reference));
+  const copy = bytesOf(tellDifferences(readJoined(held), check.term, problems));
+  for await (const { offset, reference, recorded } of compareBytes(source, copy)) {
     bytes.bytes += reference.length;
     if (offset >= until) {
       bytes.bytesUnderWay += reference.length;
@@ -84,13 +82,40 @@ async function* tellDifferences(
   }
 }
 
+/** Only the bytes of what was joined. */
+export async function* bytesOf(pieces: AsyncIterable<JoinedPiece>): AsyncGenerator<PlacedBytes> {
+  for await (const piece of pieces) if (piece.kind === 'bytes') yield piece;
+}
+
 interface Sides {
-  readonly reference: UnitHasher;
-  readonly recorded: UnitHasher;
+  readonly reference: Units;
+  readonly recorded: Units;
 }
 
 function newSides(unit: 'frames' | 'lines'): Sides {
-  return { reference: createUnitHasher(unit, true), recorded: createUnitHasher(unit, true) };
+  const newUnits = (): Units => new Units(createUnitHasher(unit, { isByPlace: true }));
+  return { reference: newUnits(), recorded: newUnits() };
+}
+
+/** All units of a stream. */
+class Units {
+  readonly #hasher: UnitHasher;
+  readonly #found: Hashed[] = [];
+
+  constructor(hasher: UnitHasher) {
+    this.#hasher = hasher;
+  }
+
+  push(bytes: Uint8Array, offset: number): void {
+    // One by one: a block may hold more lines than a call takes arguments.
+    for (const unit of this.#hasher.push(bytes, offset)) this.#found.push(unit);
+  }
+
+  /** The stream ends here. */
+  finish(): readonly Hashed[] {
+    this.#found.push(...this.#hasher.finish());
+    return this.#found;
+  }
 }
 
 type ByteCounts = Pick<Counts, 'bytes' | 'bytesLost' | 'bytesDamaged' | 'bytesUnderWay'>;
@@ -102,12 +127,11 @@ function unitsReport(from: {
   readonly problems: readonly string[];
 }): TermReport {
   const { bytes, sides, repeats, problems } = from;
-  for (const side of [sides.reference, sides.recorded]) side.finish();
-  const repeated = repeatedIn(sides.reference.units, repeats);
-  const result = compareFrames(sides.reference.units, sides.recorded.units);
+  const given = sides.reference.finish();
+  const repeated = repeatedIn(given, repeats);
+  const result = compareFrames(given, sides.recorded.finish());
   if (!result.ok) {
-    const frames = sides.reference.units.length;
-    const counts = { frames, lost: 0, repeated, damaged: 0, foreign: 0, ...bytes };
+    const counts = { frames: given.length, lost: 0, repeated, damaged: 0, foreign: 0, ...bytes };
     return {
       ...counts,
       lostRuns: [],

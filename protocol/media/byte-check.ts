@@ -1,98 +1,85 @@
-/** Proves byte by byte that nothing was lost: what the source gave against what was recorded, joined by (term, offset). Pure. */
+/** Proves byte by byte that nothing was lost: what the source gave against what was recorded, offset by offset. Pure. */
 
-import { type ByteRange, ByteRanges, lengthOf } from './byte-ranges.ts';
-
-/** Bytes at their address. */
-export interface AddressedBytes {
-  readonly term: number;
+/** Bytes at their offset in a term. */
+export interface PlacedBytes {
   readonly offset: number;
   readonly bytes: Uint8Array;
 }
 
-export interface ByteReport {
-  /** In the reference. */
-  readonly bytes: number;
-  /** In the reference, and in no recording. */
-  readonly lost: number;
-  /** Recorded more often than once: so many too many. */
-  readonly repeated: number;
-  /** Recorded with another value than the reference has there. */
-  readonly damaged: number;
-  /** Recorded where the reference has nothing. */
-  readonly foreign: number;
-  /** At most 100 of them, in order. */
-  readonly lostRanges: readonly ByteRange[];
-  readonly firstDamage?: { readonly term: number; readonly offset: number };
-  readonly isWhole: boolean;
+/** A stretch of the reference, and what was recorded there. */
+export interface ComparedBytes {
+  readonly offset: number;
+  readonly reference: Uint8Array;
+  /** As long as the reference; undefined where nothing was recorded. */
+  readonly recorded: Uint8Array | undefined;
 }
 
-const maxLostRanges = 100;
-
-/** Compares what is in memory, in any order; parts may overlap. `homing check` reads files in order instead. */
-export function compareBytes(
-  reference: readonly AddressedBytes[],
-  recorded: readonly AddressedBytes[],
-): ByteReport {
-  const tally = new ByteTally();
-  for (const { term, offset, bytes } of reference) {
-    tally.expect({ term, from: offset, to: offset + bytes.length });
-  }
-  for (const { term, offset, bytes } of recorded) {
-    for (const source of reference) {
-      if (source.term !== term) continue;
-      const from = Math.max(offset, source.offset);
-      const to = Math.min(offset + bytes.length, source.offset + source.bytes.length);
-      if (from >= to) continue;
-      tally.compare({ term, offset: from, bytes: bytes.subarray(from - offset, to - offset) }, source);
+/**
+ * Walks over the reference; what was recorded beyond it is not looked at. Both are in order, may have holes, and are read once:
+ * one piece of each is held at a time.
+ */
+export async function* compareBytes(
+  reference: AsyncIterable<PlacedBytes>,
+  recorded: AsyncIterable<PlacedBytes>,
+): AsyncGenerator<ComparedBytes> {
+  const cursor = new Cursor(recorded[Symbol.asyncIterator]());
+  for await (const piece of reference) {
+    for (let at = 0; at < piece.bytes.length;) {
+      const offset = piece.offset + at;
+      const found = await cursor.at(offset, piece.bytes.length - at);
+      yield { offset, reference: piece.bytes.subarray(at, at + found.length), recorded: found.bytes };
+      at += found.length;
     }
-    tally.cover({ term, from: offset, to: offset + bytes.length });
   }
-  return tally.report();
+  await cursor.finish();
 }
 
-/** What is expected, what is covered, and what differs. */
-class ByteTally {
-  readonly #expected = new ByteRanges();
-  readonly #covered = new ByteRanges();
-  #repeated = 0;
-  #damaged = 0;
-  #firstDamage: { readonly term: number; readonly offset: number } | undefined;
+/** How many bytes are not the same; both are equally long. */
+export function countDifferent(a: Uint8Array, b: Uint8Array): number {
+  if (Buffer.compare(a, b) === 0) return 0;
+  let different = 0;
+  for (const [index, byte] of a.entries()) if (byte !== b[index]) different += 1;
+  return different;
+}
 
-  /** The reference has these. */
-  expect(range: ByteRange): void {
-    this.#expected.add(range);
+interface Found {
+  readonly length: number;
+  readonly bytes: Uint8Array | undefined;
+}
+
+class Cursor {
+  readonly #pieces: AsyncIterator<PlacedBytes>;
+  #piece: PlacedBytes | undefined;
+  #isDone = false;
+
+  constructor(pieces: AsyncIterator<PlacedBytes>) {
+    this.#pieces = pieces;
   }
 
-  /** These were recorded. */
-  cover(range: ByteRange): void {
-    this.#repeated += this.#covered.add(range);
+  /** What is held at `offset`, or how far nothing is; at most `length` of it. */
+  async at(offset: number, length: number): Promise<Found> {
+    while (!this.#isDone && (this.#piece === undefined || endOf(this.#piece) <= offset))
+      await this.#advance();
+    const piece = this.#piece;
+    if (piece === undefined || endOf(piece) <= offset) return { length, bytes: undefined };
+    if (piece.offset > offset) return { length: Math.min(length, piece.offset - offset), bytes: undefined };
+    const from = offset - piece.offset;
+    const bytes = piece.bytes.subarray(from, from + length);
+    return { length: bytes.length, bytes };
   }
 
-  /** @param source bytes of the reference that include the place of `recorded` */
-  compare(recorded: AddressedBytes, source: AddressedBytes): void {
-    const from = recorded.offset - source.offset;
-    const expected = source.bytes.subarray(from, from + recorded.bytes.length);
-    if (Buffer.compare(expected, recorded.bytes) === 0) return;
-    for (const [index, byte] of recorded.bytes.entries()) {
-      if (byte === expected[index]) continue;
-      this.#damaged += 1;
-      this.#firstDamage ??= { term: recorded.term, offset: recorded.offset + index };
-    }
+  /** To the end: what a reader has to say may come behind its last bytes. */
+  async finish(): Promise<void> {
+    while (!this.#isDone) await this.#advance();
   }
 
-  report(): ByteReport {
-    const lostRanges = this.#expected.without(this.#covered);
-    const lost = lengthOf(lostRanges);
-    const foreign = lengthOf(this.#covered.without(this.#expected));
-    return {
-      bytes: lengthOf(this.#expected.all()),
-      lost,
-      repeated: this.#repeated,
-      damaged: this.#damaged,
-      foreign,
-      lostRanges: lostRanges.slice(0, maxLostRanges),
-      ...(this.#firstDamage === undefined ? {} : { firstDamage: this.#firstDamage }),
-      isWhole: lost + foreign + this.#damaged === 0,
-    };
+  async #advance(): Promise<void> {
+    const next = await this.#pieces.next();
+    this.#isDone = next.done === true;
+    if (next.done !== true) this.#piece = next.value;
   }
+}
+
+function endOf(piece: PlacedBytes): number {
+  return piece.offset + piece.bytes.length;
 }

@@ -5,24 +5,34 @@ import type { Hashed } from './loss-check.ts';
 const lineFeed = 10;
 
 /**
- * Lines of `application/x-ndjson` and `text/plain`, without their line feed. Lines may be of any length; nothing but a hash is
- * kept of them. Readings that repeat are alike: such a reference is compared by bytes, not by lines.
+ * Lines of `application/x-ndjson` and `text/plain`, with their line feed: a last line without one is another than a whole one.
+ * Lines may be of any length; nothing but a hash is kept of them.
  */
 export class LineHasher {
-  #offset = 0;
+  readonly #isByPlace: boolean;
+  #next = 0;
   #line: { readonly offset: number; readonly hash: Hash } | undefined;
 
-  /** @returns the lines that have ended */
-  push(bytes: Uint8Array): readonly Hashed[] {
-    const lines: Hashed[] = [];
-    let from = 0;
-    for (let end = bytes.indexOf(lineFeed); end !== -1; end = bytes.indexOf(lineFeed, from)) {
-      this.#add(bytes, from, end);
-      lines.push(...this.finish());
-      from = end + 1;
+  /** @param isByPlace lines are told apart by where they are too: sensors say the same thing often */
+  constructor({ isByPlace }: { readonly isByPlace: boolean }) {
+    this.#isByPlace = isByPlace;
+  }
+
+  /**
+   * @param offset of the first byte; what is between two pushes is a hole, and ends a line
+   * @returns the lines that have ended
+   */
+  push(bytes: Uint8Array, offset: number): readonly Hashed[] {
+    const lines: Hashed[] = offset === this.#next ? [] : [...this.finish()];
+    this.#next = offset + bytes.length;
+    for (let from = 0; from < bytes.length;) {
+      const feed = bytes.indexOf(lineFeed, from);
+      const to = feed === -1 ? bytes.length : feed + 1;
+      this.#line ??= this.#begin(offset + from);
+      this.#line.hash.update(bytes.subarray(from, to));
+      if (feed !== -1) lines.push(...this.finish());
+      from = to;
     }
-    if (from < bytes.length) this.#add(bytes, from, bytes.length);
-    this.#offset += bytes.length;
     return lines;
   }
 
@@ -33,8 +43,9 @@ export class LineHasher {
     return line === undefined ? [] : [{ hash: line.hash.digest('hex'), offset: line.offset }];
   }
 
-  #add(bytes: Uint8Array, from: number, to: number): void {
-    this.#line ??= { offset: this.#offset + from, hash: createHash('md5') };
-    this.#line.hash.update(bytes.subarray(from, to));
+  #begin(offset: number): { readonly offset: number; readonly hash: Hash } {
+    const hash = createHash('md5');
+    if (this.#isByPlace) hash.update(`${offset}\n`);
+    return { offset, hash };
   }
 }

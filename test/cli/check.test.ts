@@ -138,6 +138,15 @@ describe('a check of recordings', () => {
     expect((await checkRecordings({ reference: kept, recordings: [pi] })).totals).toMatchObject({ lost: 50 });
   });
 
+  it('counts lines however short they are', async () => {
+    const source = Buffer.alloc(300_000, '\n');
+    keep(directory, sensor, source);
+    const pi = await record(directory, sensor, { server: 'pi', source, from: 0, to: 300_000 });
+    const { totals, isWhole } = await checkRecordings({ reference: kept, recordings: [pi] });
+    expect(totals).toMatchObject({ frames: 300_000, lost: 0 });
+    expect(isWhole).toBe(true);
+  });
+
   it('compares plain bytes by bytes', async () => {
     const address: StreamAddress = { ...sensor, name: 'default/pc', media: 'application/octet-stream' };
     const source = Buffer.from(Array.from({ length: 1000 }, (_, index) => index % 256));

@@ -1,85 +1,90 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { compareBytes } from '../../../protocol/media/byte-check.ts';
+import { type PlacedBytes, compareBytes, countDifferent } from '../../../protocol/media/byte-check.ts';
 
 const source = Buffer.from('abcdefghijklmnopqrstuvwxyz');
-const reference = [{ term: 7, offset: 0, bytes: source }];
 
-function piece(from: number, to: number, term = 7) {
-  return { term, offset: from, bytes: source.subarray(from, to) };
+function piece(from: number, to: number, bytes = source): PlacedBytes {
+  return { offset: from, bytes: bytes.subarray(from, to) };
 }
 
+async function* stream(pieces: readonly PlacedBytes[]): AsyncGenerator<PlacedBytes> {
+  yield* pieces;
+}
+
+/** What was compared, as text: `offset recorded`, a hole as dots. */
+async function compare(
+  reference: readonly PlacedBytes[],
+  recorded: readonly PlacedBytes[],
+): Promise<{ readonly text: string; readonly lost: number; readonly damaged: number }> {
+  let [text, lost, damaged] = ['', 0, 0];
+  for await (const found of compareBytes(stream(reference), stream(recorded))) {
+    const copy = found.recorded ?? Buffer.alloc(found.reference.length, '.');
+    expect(copy.length).toBe(found.reference.length);
+    text = text.padEnd(found.offset) + Buffer.from(copy).toString();
+    if (found.recorded === undefined) lost += found.reference.length;
+    else damaged += countDifferent(found.reference, found.recorded);
+  }
+  return { text, lost, damaged };
+}
+
+const whole = [piece(0, 26)];
+
 describe('bytes against a reference', () => {
-  it('are whole where parts join or overlap, in any order', () => {
-    const report = compareBytes(reference, [piece(10, 26), piece(0, 12)]);
-    expect(report).toEqual({
-      bytes: 26,
-      lost: 0,
-      repeated: 2,
-      damaged: 0,
-      foreign: 0,
-      lostRanges: [],
-      isWhole: true,
-    });
+  it('are whole wherever the pieces of either end', async () => {
+    const apart = [piece(0, 5), piece(5, 6), piece(6, 26)];
+    for (const [reference, recorded] of [
+      [whole, apart],
+      [apart, whole],
+      [apart, [piece(0, 20), piece(20, 26)]],
+    ] as const) {
+      expect(await compare(reference, recorded)).toEqual({ text: source.toString(), lost: 0, damaged: 0 });
+    }
   });
 
-  it('are lost where no part has them', () => {
-    expect(compareBytes(reference, [piece(2, 10), piece(12, 20)])).toMatchObject({
-      lost: 10,
-      lostRanges: [
-        { term: 7, from: 0, to: 2 },
-        { term: 7, from: 10, to: 12 },
-        { term: 7, from: 20, to: 26 },
-      ],
-      isWhole: false,
-    });
-    expect(compareBytes(reference, [])).toMatchObject({ lost: 26, isWhole: false });
+  it('are lost where no piece has them', async () => {
+    const { text, lost } = await compare(whole, [piece(2, 10), piece(12, 20)]);
+    expect(text).toBe('..cdefghij..mnopqrst......');
+    expect(lost).toBe(10);
+    expect(await compare(whole, [])).toMatchObject({ lost: 26 });
   });
 
-  it('are damaged where they differ, however often that was recorded', () => {
+  it('are damaged where they differ', async () => {
     const wrong = Buffer.from(source);
     wrong[5] = 0;
-    const report = compareBytes(reference, [{ term: 7, offset: 0, bytes: wrong }, piece(0, 26)]);
-    expect(report).toMatchObject({
-      damaged: 1,
-      firstDamage: { term: 7, offset: 5 },
-      lost: 0,
-      isWhole: false,
-    });
+    wrong[25] = 0;
+    expect(await compare(whole, [piece(0, 26, wrong)])).toMatchObject({ lost: 0, damaged: 2 });
   });
 
-  it('are foreign behind the reference or of another term', () => {
-    const beyond = { term: 7, offset: 26, bytes: Buffer.from('!!') };
-    expect(compareBytes(reference, [piece(0, 26), beyond, piece(0, 3, 8)])).toMatchObject({
-      foreign: 5,
-      isWhole: false,
-    });
+  it('are not looked at where the reference has none, but read to their end', async () => {
+    let isRead = false;
+    async function* recorded(): AsyncGenerator<PlacedBytes> {
+      yield piece(0, 26);
+      yield piece(26, 30, Buffer.alloc(30));
+      isRead = true;
+    }
+    const offsets = [];
+    const reference = [piece(3, 8), piece(20, 26)];
+    for await (const { offset } of compareBytes(stream(reference), recorded())) offsets.push(offset);
+    expect(offsets).toEqual([3, 20]);
+    expect(isRead).toBe(true);
   });
 
-  it('of several terms are told apart', () => {
-    const two = [...reference, { term: 8, offset: 0, bytes: Buffer.from('ABC') }];
-    expect(compareBytes(two, [piece(0, 26)])).toMatchObject({
-      bytes: 29,
-      lost: 3,
-      lostRanges: [{ term: 8, from: 0, to: 3 }],
-    });
-  });
-
-  it('are counted as a count of each would', () => {
-    const range = fc.tuple(fc.nat(25), fc.nat(25)).map(([a, b]) => [Math.min(a, b), Math.max(a, b)] as const);
-    fc.assert(
-      fc.property(fc.array(range, { maxLength: 12 }), (ranges) => {
-        const report = compareBytes(
-          reference,
-          ranges.map(([from, to]) => piece(from, to)),
-        );
-        const times = Array.from(
-          { length: 26 },
-          (_, at) => ranges.filter(([from, to]) => from <= at && at < to).length,
-        );
-        expect(report.lost).toBe(times.filter((count) => count === 0).length);
-        expect(report.repeated).toBe(times.reduce((sum, count) => sum + Math.max(0, count - 1), 0));
-        expect(report.damaged + report.foreign).toBe(0);
+  it('are found as looking at each would find them', async () => {
+    const edges = fc.uniqueArray(fc.nat(26), { maxLength: 12 }).map((all) => all.toSorted((a, b) => a - b));
+    const pairs = edges.map((all) =>
+      all.flatMap((from, index) =>
+        index % 2 === 0 && all[index + 1] !== undefined ? [piece(from, all[index + 1] ?? 0)] : [],
+      ),
+    );
+    const has = (pieces: readonly PlacedBytes[], at: number): boolean =>
+      pieces.some(({ offset, bytes }) => offset <= at && at < offset + bytes.length);
+    await fc.assert(
+      fc.asyncProperty(pairs, pairs, async (reference, recorded) => {
+        const places = Array.from(source, (_, at) => at).filter((at) => has(reference, at));
+        const { lost, damaged } = await compare(reference, recorded);
+        expect(lost).toBe(places.filter((at) => !has(recorded, at)).length);
+        expect(damaged).toBe(0);
       }),
     );
   });

@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { LineHasher } from '../../../protocol/media/line-hashes.ts';
 import { compareFrames, type FrameReport, type Hashed } from '../../../protocol/media/loss-check.ts';
 
 function frames(text: string): readonly Hashed[] {
@@ -79,26 +78,5 @@ describe('frames against a reference', () => {
         expect(isWhole && !source.every((value) => copy.includes(value))).toBe(false);
       }),
     );
-  });
-});
-
-describe('lines against a reference', () => {
-  const hashed = (text: string, cut: number): readonly Hashed[] => {
-    const hasher = new LineHasher();
-    const bytes = Buffer.from(text);
-    return [...hasher.push(bytes.subarray(0, cut)), ...hasher.push(bytes.subarray(cut)), ...hasher.finish()];
-  };
-
-  it('are the same wherever the chunks end, with or without a last line feed', () => {
-    const text = '{"a":1}\n\n{"a":2}\nend';
-    const whole = hashed(text, 0);
-    expect(whole.map(({ offset }) => offset)).toEqual([0, 8, 9, 17]);
-    for (let cut = 0; cut <= text.length; cut += 1) expect(hashed(text, cut)).toEqual(whole);
-    expect(hashed(`${text}\n`, 3)).toEqual(whole);
-  });
-
-  it('show a lost one', () => {
-    const result = compareFrames(hashed('1\n2\n3\n', 0), hashed('1\n3\n', 0));
-    expect(result).toMatchObject({ ok: true, value: { lost: 1, lostRuns: [{ first: 1, offset: 2 }] } });
   });
 });
