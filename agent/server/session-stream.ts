@@ -38,6 +38,11 @@ export class SessionStream {
     return this.#durable;
   }
 
+  /** A durable sink has given up on it: `durable` will not rise any more, whatever comes. */
+  get isFrozen(): boolean {
+    return this.#durableParts.some((stream) => stream.isFrozen === true);
+  }
+
   /** Of durable sinks only: who merely watches must not hold up a recording. */
   get backlogBytes(): number {
     return Math.max(0, ...this.#durableParts.map(({ backlogBytes }) => backlogBytes));

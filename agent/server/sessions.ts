@@ -259,9 +259,7 @@ export class ClientSession {
         if (this.#stateTicks >= helloTicks) this.#fail('hello timeout');
         break;
       case 'welcomed':
-        this.#balance();
-        this.#tickAck();
-        this.#tickSilence();
+        this.#tickWelcomed();
         break;
       case 'leaving':
         this.#tickLeaving();
@@ -269,6 +267,17 @@ export class ClientSession {
       case 'closed':
         break;
     }
+  }
+
+  #tickWelcomed(): void {
+    // Only a new session, which begins at what is durable here, can make the rest safe.
+    if (this.#stream?.isFrozen === true) {
+      this.#fail('frozen');
+      return;
+    }
+    this.#balance();
+    this.#tickAck();
+    this.#tickSilence();
   }
 
   #tickAck(): void {
@@ -302,9 +311,9 @@ export class ClientSession {
     const isOver = this.#stateTicks >= leaveTicks;
     if (isOver) this.#socket.destroy();
     else if (this.#socket.writable && this.#stream !== undefined) {
-      const { received, durable } = this.#stream;
+      const { received, durable, isFrozen } = this.#stream;
       if (durable > this.#acked.durable) this.#ack();
-      if (durable >= received) this.#socket.end();
+      if (durable >= received || isFrozen) this.#socket.end();
     }
   }
 

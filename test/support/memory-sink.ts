@@ -11,6 +11,8 @@ interface MemoryStream extends SinkStream {
   readonly isClosed: boolean;
   /** Makes everything durable that was written so far. */
   sync(): void;
+  /** Nothing becomes durable any more, as after a flush that failed. */
+  freeze(): void;
 }
 
 export interface MemorySink extends Sink {
@@ -47,7 +49,7 @@ function openStream(
   let next = 0;
   let durable: number | undefined;
   let backlog = 0;
-  let [injected, commits, isClosed] = [0, 0, false];
+  let [injected, commits, isClosed, isFrozen] = [0, 0, false, false];
   const chunks: Uint8Array[] = [];
   const stream: MemoryStream = {
     address,
@@ -63,6 +65,9 @@ function openStream(
     },
     get isClosed() {
       return isClosed;
+    },
+    get isFrozen() {
+      return isFrozen;
     },
     get durable() {
       return durable ?? 0;
@@ -89,9 +94,12 @@ function openStream(
     },
     sync() {
       backlog = 0;
-      if (durable === next) return;
+      if (durable === next || isFrozen) return;
       durable = next;
       listener.onDurable(stream);
+    },
+    freeze() {
+      isFrozen = true;
     },
     close() {
       isClosed = true;

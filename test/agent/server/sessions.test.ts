@@ -131,6 +131,53 @@ describe.concurrent('a client session', () => {
     await ear.waitFor('ack', ({ durable }) => durable === 11);
   });
 
+  it('sends a client away when its bytes can never become durable, so that it begins anew', async () => {
+    const { ear, sink, gone, sayHello, begin, media } = await open({ sink: { sync: 'never' } });
+    sayHello();
+    await ear.waitFor('welcome');
+    begin(0);
+    media('safe');
+    await ear.waitFor('ack', ({ received }) => received === 4);
+    sink.streams[0]?.sync();
+    media('not safe');
+    await ear.waitFor('ack', ({ received, durable }) => received === 12 && durable === 4);
+    expect(gone).toEqual([]);
+    sink.streams[0]?.freeze();
+    await expect(ear.waitFor('bye')).resolves.toEqual({ kind: 'bye', reason: 'error' });
+    expect(ear.all('ack').at(-1)).toMatchObject({ received: 12, durable: 4 });
+    expect(gone).toEqual(['frozen']);
+    await vi.waitFor(() => expect(sink.streams[0]?.isClosed).toBe(true), 5000);
+  });
+
+  it('goes on where only a sink that is not durable has failed', async () => {
+    const { ear, sink, gone, sayHello, begin, media } = await open({
+      sink: { sync: 'never', isDurable: false },
+    });
+    sayHello();
+    await ear.waitFor('welcome');
+    begin(0);
+    sink.streams[0]?.freeze();
+    media('seen');
+    await ear.waitFor('ack', ({ durable }) => durable === 4);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(gone).toEqual([]);
+  });
+
+  it('does not keep a client that closed its side waiting for what can never become durable', async () => {
+    const { socket, ear, sink, sayHello, begin, media } = await open({ sink: { sync: 'never' } });
+    sayHello();
+    await ear.waitFor('welcome');
+    begin(0);
+    media('lost here');
+    await ear.waitFor('ack', ({ received }) => received === 9);
+    const closedAt = performance.now();
+    socket.end();
+    sink.streams[0]?.freeze();
+    await vi.waitFor(() => expect(ear.hasEnded).toBe(true), 8000);
+    expect(performance.now() - closedAt).toBeLessThan(8000);
+    expect(ear.all('ack').at(-1)).toMatchObject({ durable: 0 });
+  });
+
   it('commits and acks at once on end', async () => {
     const { ear, sink, sayHello, begin, media, control } = await open({ sink: { sync: 'onCommit' } });
     sayHello();
