@@ -151,7 +151,9 @@ function findIntermediate(
 }
 
 /** Why a call came to nothing: nobody there, or somebody who is not to be trusted. */
-export type DialReason = CertificateDropReason | 'role-wrong' | 'not-expected' | 'unreachable' | 'timeout';
+export const dialReasons = ['role-wrong', 'not-expected', 'unreachable', 'timeout'] as const;
+
+export type DialReason = CertificateDropReason | (typeof dialReasons)[number];
 
 export class DialError extends Error {
   override readonly name = 'DialError';

@@ -1,4 +1,6 @@
 /** Chains that must not pass, each beside what `openssl verify` says of it. */
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { LeafCache, buildTimeMs, verifyLeaf } from '../../protocol/certificates.ts';
 import {
@@ -500,3 +502,16 @@ function constrainedCa(kind: number): Minted {
   const constraints = encodeDer(derTags.sequence, encodeDer(0xa0, encodeDer(derTags.sequence, name)));
   return mintCa({ extensions: [...caExtensions(), encodeExtensionOf('2.5.29.30', true, constraints)] });
 }
+
+describe('docs/protocol.md', () => {
+  it('shows every verdict beside that of openssl', () => {
+    const page = readFileSync(path.join(import.meta.dirname, '../../docs/protocol.md'), 'utf8');
+    const section = page.slice(page.indexOf('## Verdicts beside openssl verify'));
+    const rows = section
+      .split('\n')
+      .filter((line) => line.startsWith('|'))
+      .map((line) => line.split('|').map((cell) => cell.trim()));
+    const shown = rows.slice(2).map(([, what, reason, openssl]) => [what, reason, openssl]);
+    expect(shown).toEqual(badChains.map(({ what, reason, openssl }) => [what, `\`${reason}\``, openssl]));
+  });
+});
