@@ -26,6 +26,14 @@ export async function runHoming(...args: readonly string[]): Promise<Ended> {
 
 type EventNamed<Name extends AgentEvent['event']> = Extract<AgentEvent, { readonly event: Name }>;
 
+/** Where a process runs. */
+export interface Place {
+  /** A network namespace. */
+  readonly namespace?: string;
+  /** Variables besides our own. */
+  readonly variables?: Readonly<Record<string, string>>;
+}
+
 /** A command that runs on, with `--json`. */
 export class HomingProcess {
   readonly events: AgentEvent[] = [];
@@ -35,8 +43,8 @@ export class HomingProcess {
   #stderr = '';
 
   /** @param input what is its standard input; nothing if none is given */
-  constructor(command: 'agent' | 'connect', args: readonly string[], input?: Readable) {
-    const child = spawn(homingPath, [command, ...args, '--json']);
+  constructor(command: 'agent' | 'connect', args: readonly string[], input?: Readable, place: Place = {}) {
+    const child = spawnAt(place, [command, ...args, '--json']);
     this.#child = child;
     this.#closed = onceClosed(child);
     // A process that has ended takes no more input; its exit code says so.
@@ -110,9 +118,16 @@ export class HomingProcess {
 }
 
 export class AgentProcess extends HomingProcess {
-  constructor(args: readonly string[]) {
-    super('agent', args);
+  constructor(args: readonly string[], place: Place = {}) {
+    super('agent', args, undefined, place);
   }
+}
+
+/** `ip netns exec` becomes the command itself, so that the child's id is the command's. */
+function spawnAt({ namespace, variables }: Place, args: readonly string[]) {
+  const env = { ...process.env, ...variables };
+  if (namespace === undefined) return spawn(homingPath, args, { env });
+  return spawn('ip', ['netns', 'exec', namespace, homingPath, ...args], { env });
 }
 
 /** TCP ports of 127.0.0.1 that were free just now, all different. */

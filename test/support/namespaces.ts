@@ -12,6 +12,11 @@ export interface NamespaceHost {
   start(command: string, args: readonly string[]): ChildProcess;
   /** Takes the cable out, or puts it in again. */
   setCable(isIn: boolean): void;
+  /**
+   * Loses what this host sends to that one, or no longer: without a word, as a broken switch port does. Only this direction,
+   * and nothing of what goes to others or to a group.
+   */
+  setPath(to: NamespaceHost, isOpen: boolean): void;
 }
 
 export interface NamespaceNetwork extends AsyncDisposable {
@@ -78,8 +83,16 @@ function makeHost({ base, bridge, name, index, children }: HostPlace): Namespace
       return child;
     },
     setCable: (isIn) => inNamespace(bridge, 'link', 'set', port, isIn ? 'up' : 'down'),
+    setPath: (to, isOpen) => {
+      const neighbour = [to.address, 'dev', 'eth0'];
+      if (isOpen) inNamespace(namespace, 'neigh', 'del', ...neighbour);
+      else inNamespace(namespace, 'neigh', 'replace', ...neighbour, 'lladdr', nobody, 'nud', 'permanent');
+    },
   };
 }
+
+/** A link-layer address that no host has. */
+const nobody = '02:00:00:00:00:fe';
 
 /** `ip netns exec` becomes the command itself, so the child's id is the command's. */
 async function killChild(child: ChildProcess): Promise<void> {
