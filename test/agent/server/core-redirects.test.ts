@@ -108,6 +108,15 @@ describe('a server with clients', () => {
     expect(redirects(server.tell({ kind: 'begun', session }))).toEqual(['B→X rank']);
   });
 
+  it('sends a client again that had left and came back, as its next server was lost', () => {
+    const server = started();
+    const { session } = server.stream('A');
+    server.link('X', better);
+    server.end(session);
+    server.link('Y', better);
+    expect(redirects(server.tell({ kind: 'begun', session }))).toEqual(['A→X rank']);
+  });
+
   it('sends all streams of a client as one', () => {
     const server = started();
     const main = server.stream('A');
