@@ -1,9 +1,9 @@
 /** A hash of each frame's picture data, out of transport stream bytes: what shows that a frame is there, whole. */
 import { createHash, type Hash } from 'node:crypto';
-import { createFrameRules } from './frame-rules.ts';
 import type { FrameHash, FrameSplitter } from './frame-splitter.ts';
 import { LeaderPesReader, type PesPlace } from './leader-pes.ts';
 import { NalFrames } from './nal-frames.ts';
+import { createFrameRules } from './video-codecs.ts';
 
 export type { FrameHash } from './frame-splitter.ts';
 
@@ -12,6 +12,7 @@ export type { FrameHash } from './frame-splitter.ts';
  *
  * For H.264 the hashes are field 6 of
  * `ffmpeg -i F -map 0:v:0 -c copy -bsf:v h264_mp4toannexb,filter_units=pass_types=1-5 -f framehash -hash md5 -`.
+ * For H.265 it is the same command with `hevc_mp4toannexb,filter_units=pass_types=0-31`.
  * Of other codecs, and where there is no video, a frame is the payload of a PES packet of the stream that cuts go by.
  */
 export class FrameHasher {

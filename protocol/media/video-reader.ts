@@ -10,7 +10,7 @@ export interface Picture {
   readonly isSelfContained: boolean;
 }
 
-/** State is bounded; the verdict depends on the bytes since `begin` and on the parameter sets before. */
+/** State is bounded; the verdict depends on the bytes since `begin`, and on the parameter sets and the verdict before. */
 export interface VideoReader {
   /** A PES packet begins. @param randomAccess random_access_indicator of its first TS packet */
   begin(randomAccess: boolean): void;

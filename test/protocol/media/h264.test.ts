@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { hasRecoveryPoint, parameterSetId, parseSliceStart, readUe } from '../../../protocol/media/h264.ts';
+import { readUe } from '../../../protocol/media/exp-golomb.ts';
+import { parameterSetId, parseSliceStart } from '../../../protocol/media/h264.ts';
 import { NalHeadReader, unescapeNal } from '../../../protocol/media/nal-heads.ts';
+import { hasRecoveryPoint } from '../../../protocol/media/sei.ts';
 import { nal } from '../../support/transport-streams.ts';
 
 describe('H.264 units', () => {
@@ -31,11 +33,11 @@ describe('H.264 units', () => {
   it('show a recovery point among other messages', () => {
     const unregistered = [5, 20, ...Array.from({ length: 20 }, () => 9)];
     const big = [5, 0xff, 10, ...Array.from({ length: 265 }, () => 9)];
-    expect(hasRecoveryPoint(Uint8Array.from(nal.recoveryPoint))).toBe(true);
-    expect(hasRecoveryPoint(Uint8Array.of(6, ...unregistered, 6, 1, 0xc4, 0x80))).toBe(true);
-    expect(hasRecoveryPoint(Uint8Array.of(6, ...big, 6, 1, 0xc4, 0x80))).toBe(true);
-    expect(hasRecoveryPoint(Uint8Array.of(6, ...unregistered, 0x80))).toBe(false);
-    expect(hasRecoveryPoint(Uint8Array.of(6, 0xff, 0xff, 0xff))).toBe(false);
+    expect(hasRecoveryPoint(Uint8Array.from(nal.recoveryPoint), 1)).toBe(true);
+    expect(hasRecoveryPoint(Uint8Array.of(6, ...unregistered, 6, 1, 0xc4, 0x80), 1)).toBe(true);
+    expect(hasRecoveryPoint(Uint8Array.of(6, ...big, 6, 1, 0xc4, 0x80), 1)).toBe(true);
+    expect(hasRecoveryPoint(Uint8Array.of(6, ...unregistered, 0x80), 1)).toBe(false);
+    expect(hasRecoveryPoint(Uint8Array.of(6, 0xff, 0xff, 0xff), 1)).toBe(false);
   });
 
   it('end in nothing worse than "unknown" for any bytes', () => {
@@ -43,7 +45,7 @@ describe('H.264 units', () => {
       fc.property(fc.uint8Array({ maxLength: 64 }), fc.nat(600), (bytes, bit) => {
         const value = readUe(bytes, bit);
         expect(value === undefined || (value >= 0 && value < 2 ** 32)).toBe(true);
-        expect(typeof hasRecoveryPoint(bytes)).toBe('boolean');
+        expect(typeof hasRecoveryPoint(bytes, 1)).toBe('boolean');
         expect(unescapeNal(bytes).length).toBeLessThanOrEqual(bytes.length);
       }),
     );
