@@ -1,5 +1,6 @@
 /** What the sources of trust add up to, when some of them cannot be read. */
-import { type TrustSet, emptyTrust, parseAnchors, parseDenyList, uniteTrust } from '../protocol/trust.ts';
+import { parseAnchors } from '../protocol/anchors.ts';
+import { type TrustSet, emptyTrust, parseDenyList, uniteTrust } from '../protocol/trust.ts';
 
 /** What one source says now. */
 export interface TrustReading {

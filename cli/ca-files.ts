@@ -5,7 +5,8 @@ import { ConfigError } from '../agent/control/config-error.ts';
 import { readOwnLeaf } from '../protocol/certificates.ts';
 import type { KeyedCertificate } from '../protocol/issuing.ts';
 import { parsePem } from '../protocol/pem.ts';
-import { type Anchor, type Leaf, parseAnchors } from '../protocol/trust.ts';
+import type { Leaf } from '../protocol/trust.ts';
+import { type Anchor, parseAnchors } from '../protocol/anchors.ts';
 
 /** Writes `ca.crt` and `ca.key`. @throws ConfigError where one of them is there */
 export async function writeAuthority(folder: string, authority: KeyedCertificate): Promise<void> {

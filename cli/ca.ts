@@ -21,7 +21,8 @@ import {
 } from '../protocol/issuing.ts';
 import { parsePem } from '../protocol/pem.ts';
 import { quote } from '../protocol/result.ts';
-import { type Leaf, parseAnchors } from '../protocol/trust.ts';
+import type { Leaf } from '../protocol/trust.ts';
+import { parseAnchors } from '../protocol/anchors.ts';
 import {
   type EarlierLeaf,
   authorityFiles,

@@ -1,7 +1,7 @@
 /** Writes X.509 certificates: any kind, so that tests can write bad ones too; `issuing.ts` writes ours. @see RFC 5280 4.1 */
 import { type KeyObject, createHash, createPublicKey, sign } from 'node:crypto';
 import ipaddr from 'ipaddr.js';
-import { contextTag, derTags, oidHex } from './der.ts';
+import { contextTag, derTags } from './der.ts';
 import { encodeDer, encodeDerInteger, encodeDerTime, encodeOid } from './der-encoding.ts';
 import { oids } from './oids.ts';
 
@@ -54,6 +54,7 @@ export function spkiOf(key: KeyObject): Buffer {
   return publicKey.export({ type: 'spki', format: 'der' });
 }
 
+/** @param oid as `oidHex` gives it @param content DER */
 export function encodeExtension(oid: string, isCritical: boolean, content: Uint8Array): Buffer {
   const critical = isCritical ? [encodeDer(derTags.boolean, Buffer.from([0xff]))] : [];
   return encodeDer(derTags.sequence, encodeOid(oid), ...critical, encodeDer(derTags.octetString, content));
@@ -104,9 +105,4 @@ function keyIdentifier(spki: Uint8Array): Buffer {
 
 function encodeBitString(bytes: Uint8Array): Buffer {
   return encodeDer(derTags.bitString, Buffer.from([0]), bytes);
-}
-
-/** For extensions that no constant of ours names. */
-export function encodeExtensionOf(dottedOid: string, isCritical: boolean, content: Uint8Array): Buffer {
-  return encodeExtension(oidHex(dottedOid), isCritical, content);
 }

@@ -1,16 +1,7 @@
 /** The extensions that decide what a certificate may be used for. @see RFC 5280 4.2.1 */
-import type { KeyObject } from 'node:crypto';
 import type { Certificate } from './certificate-parsing.ts';
 import { DerReader, contentOf, contextTag, derTags, oidOf, parseDer } from './der.ts';
 import { oids } from './oids.ts';
-
-/** P-256, P-384, or RSA of 2048 to 4096 bits with an odd exponent of 65537 or more. */
-export function isStrongKey(key: KeyObject): boolean {
-  const { namedCurve, modulusLength = 0, publicExponent = 0n } = key.asymmetricKeyDetails ?? {};
-  if (key.asymmetricKeyType === 'ec') return namedCurve === 'prime256v1' || namedCurve === 'secp384r1';
-  const isSized = modulusLength >= 2048 && modulusLength <= 4096;
-  return key.asymmetricKeyType === 'rsa' && isSized && publicExponent >= 65_537n;
-}
 
 const understood: ReadonlySet<string> = new Set([
   oids.basicConstraints,

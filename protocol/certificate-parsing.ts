@@ -1,5 +1,5 @@
 /** X.509 certificates as values: what stands in them, not yet whether it is good. @see RFC 5280 4.1 */
-import { type KeyObject, hash, verify } from 'node:crypto';
+import { hash } from 'node:crypto';
 import {
   DerReader,
   type DerValue,
@@ -11,7 +11,6 @@ import {
   parseDerTime,
   wholeOf,
 } from './der.ts';
-import { oids } from './oids.ts';
 
 export interface CertificateExtension {
   /** As `oidOf` gives it. */
@@ -163,74 +162,7 @@ function readExtension(value: DerValue): CertificateExtension | undefined {
   return { oid, isCritical, content };
 }
 
-/** The one common name; undefined where there is none, several, or one that is neither UTF8String nor PrintableString. */
-export function readCommonName(name: Uint8Array): string | undefined {
-  const names = readNameAttributes(name)?.filter(({ oid }) => oid === oids.commonName);
-  const [only] = names ?? [];
-  return names?.length === 1 ? only?.text : undefined;
-}
-
-interface NameAttribute {
-  readonly oid: string;
-  readonly text: string | undefined;
-}
-
-const maxNameAttributes = 16;
-
-function readNameAttributes(name: Uint8Array): readonly NameAttribute[] | undefined {
-  const value = parseDer(name);
-  if (value === undefined) return undefined;
-  const sets = new DerReader(value);
-  const attributes: NameAttribute[] = [];
-  for (const set of sets.takeAll(derTags.set, maxNameAttributes)) {
-    const members = new DerReader(set);
-    attributes.push(...members.takeAll(derTags.sequence, maxNameAttributes).map(readNameAttribute));
-    if (!members.isDone) return undefined;
-  }
-  return sets.isDone ? attributes : undefined;
-}
-
-function readNameAttribute(value: DerValue): NameAttribute {
-  const reader = new DerReader(value);
-  const oid = oidOf(reader.take(derTags.oid));
-  const text = reader.takeAny();
-  const isText = text.tag === derTags.utf8String || text.tag === derTags.printableString;
-  return { oid, text: isText && reader.isDone ? Buffer.from(contentOf(text)).toString('utf8') : undefined };
-}
-
-/** One line for people: `CN=Homing CA 3f9a`, other attributes left out; empty where there is no common name. */
-export function describeName(name: Uint8Array): string {
-  const common = readCommonName(name);
-  return common === undefined ? '' : `CN=${common}`;
-}
-
 /** Lower-case hexadecimal SHA-256. */
 export function hashBytes(bytes: Uint8Array): string {
   return hash('sha256', bytes, 'hex');
-}
-
-/** By key type: the hash of each signature algorithm that is taken, SHA-2 only. @see RFC 5754, RFC 5758 */
-const signatureHashes: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  ec: {
-    [oids.ecdsaWithSha256]: 'sha256',
-    [oids.ecdsaWithSha384]: 'sha384',
-    [oids.ecdsaWithSha512]: 'sha512',
-  },
-  rsa: {
-    [oids.sha256WithRsa]: 'sha256',
-    [oids.sha384WithRsa]: 'sha384',
-    [oids.sha512WithRsa]: 'sha512',
-  },
-};
-
-/** Whether a key of any type could have made a signature of this algorithm that is taken. */
-export function isStrongAlgorithm(algorithm: string): boolean {
-  return Object.values(signatureHashes).some((hashes) => algorithm in hashes);
-}
-
-/** Whether this key signed the certificate, with an algorithm that is taken. */
-export function isSignedBy({ signedBytes, signature }: Certificate, key: KeyObject): boolean {
-  const algorithm = signatureHashes[key.asymmetricKeyType ?? '']?.[signature.algorithm];
-  if (algorithm === undefined) return false;
-  return verify(algorithm, signedBytes, key, signature.bytes);
 }

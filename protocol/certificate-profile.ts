@@ -6,11 +6,13 @@ import {
   readKeyUsage,
   readUris,
 } from './certificate-extensions.ts';
-import { type Certificate, isStrongAlgorithm, readCommonName } from './certificate-parsing.ts';
+import { readCommonName } from './certificate-names.ts';
+import type { Certificate } from './certificate-parsing.ts';
+import { isStrongAlgorithm, readStrongKey } from './certificate-signature.ts';
 import { isClientId, isClientName, isServerId, isServerName, operatorId } from './identifiers.ts';
 import { oids } from './oids.ts';
 import { type Bad, type Result, bad, good, quote } from './result.ts';
-import { type CertificateDropReason, type Leaf, type Role, readStrongKey } from './trust.ts';
+import type { CertificateDropReason, Leaf, Role } from './trust.ts';
 
 type Profile = Pick<Leaf, 'role' | 'id' | 'name' | 'publicKey'>;
 type Verdict<Value> = Result<Value, CertificateDropReason>;

@@ -1,21 +1,17 @@
 /** The one verifier of certificates, for signed messages and for TLS alike. */
+import type { Anchor } from './anchors.ts';
 import { judgeLeafProfile } from './certificate-profile.ts';
-import {
-  type Certificate,
-  describeName,
-  equalBytes,
-  hashBytes,
-  isSignedBy,
-  parseCertificate,
-} from './certificate-parsing.ts';
+import { type Certificate, equalBytes, hashBytes, parseCertificate } from './certificate-parsing.ts';
+import { describeName } from './certificate-names.ts';
+import { isSignedBy } from './certificate-signature.ts';
 import { type Bad, type Result, bad, good, quote } from './result.ts';
-import type { Anchor, CertificateDropReason, Leaf, LeafVerdict, TrustSet } from './trust.ts';
+import type { CertificateDropReason, Leaf, LeafVerdict, TrustSet } from './trust.ts';
 
 /** When this code was written: a clock before it is wrong (a Pi boots in 1970), so no certificate is judged by it. */
 export const buildTimeMs = Date.UTC(2026, 0, 1);
 
 /** A certificate of ours has 460 bytes, one with RSA 4096 and many addresses under 3,000. */
-export const maxCertificateBytes = 4096;
+const maxCertificateBytes = 4096;
 
 /**
  * Judges what the other side brought: a leaf of the profile, signed by an anchor itself, not denied, not expired. The dates

@@ -11,7 +11,7 @@ import {
   spkiOf,
 } from './certificate-encoding.ts';
 import { parseCertificate } from './certificate-parsing.ts';
-import { type ClientId, type ServerId, operatorId } from './identifiers.ts';
+import type { ClientId, ServerId } from './identifiers.ts';
 import { oids } from './oids.ts';
 import { encodePem, parsePem } from './pem.ts';
 
@@ -81,14 +81,6 @@ export async function issueClient(
   request: LeafRequest<ClientId>,
 ): Promise<KeyedCertificate> {
   return issue(authority, request, [oids.clientAuth]);
-}
-
-/** The operator's certificate: serverAuth only. */
-export async function issueOperator(
-  authority: KeyedCertificate,
-  request: Omit<LeafRequest<typeof operatorId>, 'id'>,
-): Promise<KeyedCertificate> {
-  return issue(authority, { ...request, id: operatorId }, [oids.serverAuth]);
 }
 
 async function issue(

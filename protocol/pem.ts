@@ -11,7 +11,7 @@ export interface PemBlock {
 export type PemProblem = 'pem-malformed';
 
 /** Far above a CA bundle of every public authority (some 150 certificates, 220 KB). */
-export const maxPemCharacters = 1 << 20;
+const maxPemCharacters = 1 << 20;
 
 const beginPattern = /^-----BEGIN ([A-Z0-9 ]{1,40})-----$/;
 const base64Pattern = /^[A-Za-z0-9+/]{1,76}={0,2}$/;

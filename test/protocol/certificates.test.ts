@@ -5,12 +5,12 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { LeafCache, buildTimeMs, verifyLeaf } from '../../protocol/certificates.ts';
 import {
   encodeBasicConstraints,
-  encodeExtensionOf,
+  encodeExtension,
   encodeKeyUsage,
   encodeName,
   encodeSignatureAlgorithm,
 } from '../../protocol/certificate-encoding.ts';
-import { derTags } from '../../protocol/der.ts';
+import { derTags, oidHex } from '../../protocol/der.ts';
 import { encodeDer, encodeOid } from '../../protocol/der-encoding.ts';
 import { operatorId } from '../../protocol/identifiers.ts';
 import { oids } from '../../protocol/oids.ts';
@@ -128,7 +128,9 @@ const badChains: readonly BadChain[] = [
     what: 'basicConstraints that are no SEQUENCE',
     reason: 'certificate-malformed',
     chain: [
-      mintLeaf(ca, { basicConstraints: encodeExtensionOf('2.5.29.19', true, Buffer.from([0x05, 0x00])) }),
+      mintLeaf(ca, {
+        basicConstraints: encodeExtension(oidHex('2.5.29.19'), true, Buffer.from([0x05, 0x00])),
+      }),
     ],
     openssl: '20 unable to get local issuer certificate',
   },
@@ -147,13 +149,13 @@ const badChains: readonly BadChain[] = [
   {
     what: 'an unknown critical extension',
     reason: 'critical-extension',
-    chain: [mintLeaf(ca, { more: [encodeExtensionOf(unknownOid, true, Buffer.from([5, 0]))] })],
+    chain: [mintLeaf(ca, { more: [encodeExtension(oidHex(unknownOid), true, Buffer.from([5, 0]))] })],
     openssl: '34 unhandled critical extension',
   },
   {
     what: 'critical name constraints on a leaf',
     reason: 'critical-extension',
-    chain: [mintLeaf(ca, { more: [encodeExtensionOf('2.5.29.30', true, Buffer.from([0x30, 0]))] })],
+    chain: [mintLeaf(ca, { more: [encodeExtension(oidHex('2.5.29.30'), true, Buffer.from([0x30, 0]))] })],
     openssl: 'OK',
   },
   { what: 'no identifier', reason: 'identifier', chain: [mintLeaf(ca, { uris: [] })], openssl: 'OK' },
@@ -426,7 +428,7 @@ describe('an anchor', () => {
     {
       what: 'an unknown critical extension',
       pem: mintCa({
-        extensions: [...caExtensions(), encodeExtensionOf(unknownOid, true, Buffer.from([5, 0]))],
+        extensions: [...caExtensions(), encodeExtension(oidHex(unknownOid), true, Buffer.from([5, 0]))],
       }).pem,
       reason: 'critical-extension',
     },
@@ -500,7 +502,7 @@ function caExtensions(): readonly Buffer[] {
 function constrainedCa(kind: number): Minted {
   const name = encodeDer(0x80 | kind, Buffer.from('example.org'));
   const constraints = encodeDer(derTags.sequence, encodeDer(0xa0, encodeDer(derTags.sequence, name)));
-  return mintCa({ extensions: [...caExtensions(), encodeExtensionOf('2.5.29.30', true, constraints)] });
+  return mintCa({ extensions: [...caExtensions(), encodeExtension(oidHex('2.5.29.30'), true, constraints)] });
 }
 
 describe('docs/protocol.md', () => {

@@ -53,6 +53,6 @@ export function trustOf(anchorsPem: string, denyText = ''): TrustSet {
 }
 
 /** 22 random characters. */
-export function mintIdentifier(): string {
+function mintIdentifier(): string {
   return encodeIdentifier(randomBytes(16));
 }
