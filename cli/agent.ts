@@ -1,5 +1,5 @@
 /** `homing agent`: one machine's part of the home, from resource files. */
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
 import { runAgent, type AgentOptions, type RunningAgent } from '../agent/agent.ts';
 import { printEvents } from './event-lines.ts';
@@ -16,6 +16,7 @@ interface AgentFlags {
   readonly key?: string;
   readonly clientCerts?: string;
   readonly keepSource?: string;
+  readonly sinkHealthMs?: number;
   readonly json?: boolean;
 }
 
@@ -41,12 +42,16 @@ export const agentCommand = new Command('agent')
     '--keep-source <dir>',
     'also write what each source gives, byte for byte: a reference for `homing check`',
   )
+  .addOption(new Option('--sink-health-ms <ms>', 'for tests').argParser(Number).hideHelp())
   .option('--json', 'print one JSON object a line for each event')
   .addHelpText(
     'after',
     `
 Without a HomeServer of its name the agent only bridges cameras. SIGINT and SIGTERM send clients elsewhere and end the
 recordings properly; a second one ends at once. Exits 0 after such an end, 2 for wrong options or files.
+
+Resources, certificates, keys and trust are followed while it runs: a change of the files is applied within two seconds, and
+where something in them is wrong it is said, and what held before goes on.
 
 Examples:
   homing agent --resources home.yaml --name nuc --state /var/lib/homing --trust ca.crt --cert nuc.crt --key nuc.key

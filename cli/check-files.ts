@@ -42,11 +42,12 @@ async function byUnits(unit: 'frames' | 'lines', source: Part, parts: readonly P
   const result = compareFrames(given, recorded);
   if (!result.ok) {
     const counts = { frames: given.length, lost: 0, repeated: 0, damaged: 0, foreign: 0, ...bytes };
-    return { ...counts, problems: [`the reference proves nothing: ${result.detail}`] };
+    return { ...counts, lostParts: [], problems: [`the reference proves nothing: ${result.detail}`] };
   }
-  const { frames, lost, repeated, damaged, foreign, misplaced } = result.value;
+  const { frames, lost, repeated, damaged, foreign, misplaced, lostRuns } = result.value;
+  const lostParts = lostRuns.map((run) => ({ term: 0, ...run }));
   const problems = misplaced === 0 ? [] : [`${misplaced} ${unit} are in another order than in the reference`];
-  return { frames, lost, repeated, damaged, foreign, ...bytes, problems };
+  return { frames, lost, repeated, damaged, foreign, ...bytes, lostParts, problems };
 }
 
 async function unitsOf(unit: 'frames' | 'lines', parts: readonly Part[]): Promise<readonly Hashed[]> {
@@ -72,7 +73,15 @@ async function byBytes(source: Part, parts: readonly Part[]): Promise<FileCounts
   const foreign = Math.max(0, parts.reduce((sum, part) => sum + lengthOf(part), 0) - bytes);
   const counts = { frames: bytes, lost, repeated: 0, damaged, foreign };
   const problems = bytes === 0 ? ['the reference proves nothing: it has no bytes'] : [];
-  return { ...counts, bytes, bytesLost: lost, bytesDamaged: damaged, bytesUnderWay: 0, problems };
+  return {
+    ...counts,
+    bytes,
+    bytesLost: lost,
+    bytesDamaged: damaged,
+    bytesUnderWay: 0,
+    lostParts: [],
+    problems,
+  };
 }
 
 async function* chain(parts: readonly Part[]): AsyncGenerator<PlacedBytes> {

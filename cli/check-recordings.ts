@@ -6,7 +6,7 @@ import { termsOf } from '../agent/sinks/recording-reader.ts';
 import { type Recording, readRecordings } from '../agent/sinks/recordings.ts';
 import type { MediaType } from '../protocol/documents.ts';
 import { type Unit, unitOf } from '../protocol/media/unit-hashes.ts';
-import { type Counts, type TermReport, checkTerm, endOf } from './check-term.ts';
+import { type Counts, type LostPart, type TermReport, checkTerm, endOf } from './check-term.ts';
 
 export interface CameraReport extends Counts {
   /** `namespace/name`, or a file. */
@@ -16,6 +16,8 @@ export interface CameraReport extends Counts {
   readonly unit: Unit;
   /** Starts of the client. */
   readonly terms: number;
+  /** Which are lost, as far as they are frames or lines; at most 100 of a term. */
+  readonly lostParts: readonly LostPart[];
   readonly problems: readonly string[];
 }
 
@@ -83,7 +85,8 @@ async function checkStream(reference: Recording, recorded: Recording | undefined
     reports.push(await checkTerm({ unit, term, reference: ofTerm, recorded: held, isGrowing }));
   }
   const problems = reports.flatMap((report) => report.problems);
-  return { name, stream, media, unit, terms: terms.length, ...addCounts(reports), problems };
+  const lostParts = reports.flatMap((report) => report.lostParts);
+  return { name, stream, media, unit, terms: terms.length, ...addCounts(reports), lostParts, problems };
 }
 
 /** Whether a reference has grown since it was listed, or does so within a moment. */

@@ -11,7 +11,7 @@ export interface Counts {
   /** In the reference. */
   readonly frames: number;
   readonly lost: number;
-  /** Recorded in more than one place: what a handover or a replay leaves, no harm. */
+  /** Recorded in more than one file, one when joined: what a handover or a replay leaves. */
   readonly repeated: number;
   readonly damaged: number;
   readonly foreign: number;
@@ -22,8 +22,13 @@ export interface Counts {
   readonly bytesUnderWay: number;
 }
 
+/** Neighbours that are all lost, in the stream's unit; `first` and `last` are places in the term, from 0. */
+export interface LostPart extends LostRun {
+  readonly term: number;
+}
+
 export interface TermReport extends Counts {
-  readonly lostRuns: readonly LostRun[];
+  readonly lostParts: readonly LostPart[];
   /** Why the reference proves nothing, or recordings contradict each other. */
   readonly problems: readonly string[];
 }
@@ -60,7 +65,7 @@ export async function checkTerm(check: TermToCheck): Promise<TermReport> {
   }
   const repeats = joinExtents(held).filter(({ holders }) => holders.length > 1);
   if (sides === undefined) return bytesReport(bytes, repeats, problems);
-  return unitsReport({ bytes, sides, repeats, problems });
+  return unitsReport({ term: check.term, bytes, sides, repeats, problems });
 }
 
 /** What is recorded behind the end of the reference is not looked at: the reference may be a copy of a while ago. */
@@ -121,12 +126,13 @@ class Units {
 type ByteCounts = Pick<Counts, 'bytes' | 'bytesLost' | 'bytesDamaged' | 'bytesUnderWay'>;
 
 function unitsReport(from: {
+  readonly term: number;
   readonly bytes: ByteCounts;
   readonly sides: Sides;
   readonly repeats: readonly Range[];
   readonly problems: readonly string[];
 }): TermReport {
-  const { bytes, sides, repeats, problems } = from;
+  const { term, bytes, sides, repeats, problems } = from;
   const given = sides.reference.finish();
   const repeated = repeatedIn(given, repeats);
   const result = compareFrames(given, sides.recorded.finish());
@@ -134,12 +140,13 @@ function unitsReport(from: {
     const counts = { frames: given.length, lost: 0, repeated, damaged: 0, foreign: 0, ...bytes };
     return {
       ...counts,
-      lostRuns: [],
+      lostParts: [],
       problems: [...problems, `the reference proves nothing: ${result.detail}`],
     };
   }
   const { frames, lost, damaged, foreign, lostRuns } = result.value;
-  return { frames, lost, repeated, damaged, foreign, ...bytes, lostRuns, problems };
+  const lostParts = lostRuns.map((run) => ({ term, ...run }));
+  return { frames, lost, repeated, damaged, foreign, ...bytes, lostParts, problems };
 }
 
 function bytesReport(bytes: ByteCounts, repeats: readonly Range[], problems: readonly string[]): TermReport {
@@ -147,7 +154,7 @@ function bytesReport(bytes: ByteCounts, repeats: readonly Range[], problems: rea
   const { bytes: given, bytesLost: lost, bytesDamaged: damaged, bytesUnderWay } = bytes;
   const isEmpty = given === 0 ? ['the reference proves nothing: it has no bytes'] : [];
   const counts = { frames: given - bytesUnderWay, lost, repeated, damaged, foreign: 0, ...bytes };
-  return { ...counts, lostRuns: [], problems: [...problems, ...isEmpty] };
+  return { ...counts, lostParts: [], problems: [...problems, ...isEmpty] };
 }
 
 interface Range {

@@ -2,8 +2,9 @@
 import { stat } from 'node:fs/promises';
 import { Command } from 'commander';
 import { checkFiles } from './check-files.ts';
-import { type CameraReport, type CheckReport, checkRecordings } from './check-recordings.ts';
-import { CommandError, exitCodes, paint, printJson, printLine } from './output.ts';
+import { type CheckReport, checkRecordings } from './check-recordings.ts';
+import { formatReport } from './check-view.ts';
+import { CommandError, exitCodes, printJson, printLine } from './output.ts';
 
 export { type CheckReport, type CheckTotals, checkRecordings } from './check-recordings.ts';
 
@@ -27,7 +28,7 @@ Examples:
   .action(async (reference: string, recordings: readonly string[], { json }: { readonly json?: boolean }) => {
     const report = await check(reference, recordings);
     if (json === true) printJson(report);
-    else printReport(report);
+    else for (const line of formatReport(report)) printLine(line);
     if (!report.isWhole) process.exitCode = exitCodes.negative;
   });
 
@@ -49,36 +50,4 @@ async function check(reference: string, recordings: readonly string[]): Promise<
 
 async function isFolder(path: string): Promise<boolean> {
   return (await stat(path)).isDirectory();
-}
-
-const columns = ['in all', 'lost', 'repeated', 'damaged', 'foreign'] as const;
-
-function printReport(report: CheckReport): void {
-  const width = Math.max(6, ...report.cameras.map((camera) => nameOf(camera).length));
-  printLine(`${''.padEnd(width)}  ${columns.map((column) => column.padStart(9)).join('')}`);
-  for (const camera of report.cameras) {
-    printLine(`${nameOf(camera).padEnd(width)}  ${cells(camera)}  ${paint('dim', camera.unit)}`);
-  }
-  if (report.cameras.length > 1) printLine(`${'total'.padEnd(width)}  ${cells(report.totals)}`);
-  for (const camera of report.cameras) {
-    for (const problem of camera.problems) printLine(paint('yellow', `${nameOf(camera)}: ${problem}`));
-  }
-  for (const problem of report.problems) printLine(paint('yellow', problem));
-  const { bytes, bytesLost, bytesDamaged, bytesUnderWay } = report.totals;
-  const underWay = bytesUnderWay === 0 ? '' : `, ${bytesUnderWay} still on their way`;
-  printLine(paint('dim', `${bytes} bytes, ${bytesLost} lost, ${bytesDamaged} damaged${underWay}`));
-  printLine(
-    report.isWhole
-      ? paint('green', 'nothing is lost')
-      : paint('red', 'this does not prove that nothing is lost'),
-  );
-}
-
-function cells(counts: CheckReport['totals']): string {
-  const { frames, lost, repeated, damaged, foreign } = counts;
-  return [frames, lost, repeated, damaged, foreign].map((count) => String(count).padStart(9)).join('');
-}
-
-function nameOf({ name, stream }: CameraReport): string {
-  return stream === '' || stream === 'main' ? name : `${name}/${stream}`;
 }

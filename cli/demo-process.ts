@@ -76,6 +76,11 @@ export class DemoProcess {
     });
   }
 
+  /** SIGKILL: as if the plug were pulled. */
+  kill(): void {
+    this.#child.kill('SIGKILL');
+  }
+
   /** SIGTERM, then SIGKILL after 10 s; resolves when the process is gone. */
   async stop(): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;

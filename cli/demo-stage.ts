@@ -2,7 +2,7 @@
 import type { AgentEvent } from '../agent/events.ts';
 import type { DemoServer } from './demo-home.ts';
 import { DemoProcess } from './demo-process.ts';
-import { DemoView } from './demo-view.ts';
+import { type DemoServerState, DemoView } from './demo-view.ts';
 import { printJson } from './output.ts';
 
 export interface Refusal {
@@ -36,8 +36,8 @@ export class DemoStage {
     if (!this.#json) this.#view.say(sentence);
   }
 
-  showRefused(server: DemoServer): void {
-    this.#view.server({ ...server, state: 'refused' });
+  show(server: DemoServer, state: DemoServerState): void {
+    this.#view.server({ ...server, state });
   }
 
   /** Every event of every process so far that `matches`. */

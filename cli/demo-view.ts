@@ -2,11 +2,13 @@
 import type { AgentEvent } from '../agent/events.ts';
 import { paint, printLine } from './output.ts';
 
+export type DemoServerState = 'running' | 'refused' | 'stopped';
+
 export interface DemoServerRow {
   readonly name: string;
   readonly features: readonly string[];
   readonly max: number;
-  readonly state: 'running' | 'refused' | 'stopped';
+  readonly state: DemoServerState;
 }
 
 /** A model of the story as far as the events have told it, and its drawing. */

@@ -43,6 +43,7 @@ const formats: { readonly [Name in AgentEvent['event']]: (event: EventOf<Name>) 
       e.address === undefined ? '' : `at ${e.address}`,
       e.clients === undefined ? '' : `with ${count(e.clients, 'camera')}`,
     ]),
+  configured: (e) => line('configured', 'bold', [`anew, with ${count(e.clients, 'camera')}`]),
   announced: (e) => line('announced', 'dim', [`${e.server}:`, fullness(e)]),
   heard: (e) =>
     line('heard', 'cyan', [
@@ -61,7 +62,12 @@ const formats: { readonly [Name in AgentEvent['event']]: (event: EventOf<Name>) 
   unlinked: (e) => line('link lost', 'yellow', [`with ${e.server}: ${e.reason}`]),
   welcomed: (e) => line('welcomed', 'green', [e.client, `by ${e.server}`]),
   left: (e) => line('left', 'dim', [e.client, `left ${e.server}: ${e.reason}`]),
-  redirected: (e) => line('redirected', 'blue', [e.client, `${e.from} → ${e.to} (${e.reason})`]),
+  redirected: (e) =>
+    line('redirected', 'blue', [
+      e.client,
+      e.side === 'server' ? `${e.from} → ${e.to}` : `was asked by ${e.from} to go to ${e.to}`,
+      `(${e.reason})`,
+    ]),
   refused: (e) => line('refused', 'yellow', refusal(e)),
   connected: (e) => line('connected', 'green', [e.client, `to ${e.to}`, inTime(e.milliseconds)]),
   disconnected: (e) => line('disconnected', 'yellow', [e.client, `from ${e.from}: ${e.reason}`]),

@@ -62,6 +62,12 @@ const shownStatus = z.object({
   name: z.string(),
   version: z.string(),
   started: z.string(),
+  configuration: z
+    .object({ isCurrent: z.boolean(), time: z.string(), problem: z.string().optional() })
+    .optional(),
+  certificates: z
+    .array(z.object({ name: z.string(), notAfter: z.string(), isRunningOut: z.boolean() }))
+    .default([]),
   server: server.optional(),
   cameras: z.array(camera),
   handovers: z.array(handover),
@@ -80,10 +86,23 @@ export function describeStatus(status: ShownStatus): readonly string[] {
   const { name, version, started, server: own } = status;
   const title = `${paint('bold', `agent ${name}`)}, version ${version}, since ${started}`;
   const parts = own === undefined ? [['client only: no server runs here']] : describeServer(own);
-  return [[title], ...parts, describeCameras(status), describeHandovers(status)]
+  return [[title, ...describeCare(status)], ...parts, describeCameras(status), describeHandovers(status)]
     .filter((lines) => lines.length > 0)
     .flatMap((lines, index) => (index === 0 ? lines : ['', ...lines]))
     .map((line) => line.trimEnd());
+}
+
+/** What a person has to do something about. */
+function describeCare({ configuration, certificates }: ShownStatus): readonly string[] {
+  const wrong = configuration?.isCurrent === false ? (configuration.problem ?? '').split('\n') : [];
+  const first = `its files are wrong now; what they said at ${configuration?.time ?? ''} holds:`;
+  const ending = certificates.filter(({ isRunningOut }) => isRunningOut);
+  return [
+    ...(wrong.length === 0 ? [] : [paint('yellow', first), ...wrong.map((line) => `  ${printable(line)}`)]),
+    ...ending.map(({ name, notAfter }) =>
+      paint('yellow', `the certificate of ${printable(name)} is to be renewed before ${printable(notAfter)}`),
+    ),
+  ];
 }
 
 function describeServer(own: Server): readonly (readonly string[])[] {
