@@ -3,6 +3,9 @@ import { join } from 'node:path';
 import { formatEndpoint } from '../protocol/endpoints.ts';
 import { Bridges } from './bridges.ts';
 import type { ClientStatus } from './client/core-events.ts';
+import { CertificateExpiry, type CertificateStatus } from './control/certificate-expiry.ts';
+import { lookAtFiles } from './control/file-watch.ts';
+import { type ConfigurationStatus, LiveConfiguration } from './control/live-configuration.ts';
 import { serverConfigOf } from './control/settings.ts';
 import { readResources } from './control/resource-files.ts';
 import type { Resources } from './control/resources.ts';
@@ -15,6 +18,7 @@ import { searchByListening, searchFromServer } from './server-search.ts';
 import type { RunningServer, RunningServerStatus } from './server/server.ts';
 import { openStateFile, type StateFile } from './state-file.ts';
 import { openStatusSocket } from './status-socket.ts';
+import type { Identity } from './tls.ts';
 import { watchTrust, type WatchedTrust } from './trust-directory.ts';
 
 export interface AgentOptions extends PlanOptions {
@@ -27,6 +31,8 @@ export interface AgentOptions extends PlanOptions {
   /** Folder that gets what each source gave, byte for byte. */
   readonly keepSource?: string;
   readonly version: string;
+  /** For tests: how long a sink must work again before its feature comes back. @defaultValue 60,000 */
+  readonly sinkHealthMs?: number;
 }
 
 /** What `homing status` shows. */
@@ -35,6 +41,9 @@ export interface AgentStatus {
   readonly version: string;
   /** RFC 3339. */
   readonly started: string;
+  readonly configuration: ConfigurationStatus;
+  /** Our own: the server's and the cameras'. */
+  readonly certificates: readonly CertificateStatus[];
   /** Absent: client only. */
   readonly server?: RunningServerStatus;
   /** The cameras that this agent bridges, wherever they stream to. */
@@ -53,21 +62,30 @@ export interface RunningAgent {
   stop(reason: string): Promise<void>;
 }
 
+const checkExpiryMs = 3_600_000;
+
 /**
- * Starts an agent.
+ * Starts an agent. From then on it follows its files: resources, certificates, trust.
  *
  * @throws ConfigError with everything that is wrong with options, resources and certificates
  */
 export async function runAgent(options: AgentOptions, emit: EmitEvent): Promise<RunningAgent> {
+  const firstLook = await lookAtFiles([options.resources, ...certificatePlaces(options)]);
   const resources = await readResources(options.resources);
   const agent = new Agent(options, emit);
   try {
     await agent.open(await makePlan(resources, options));
+    agent.follow(firstLook);
     return agent;
   } catch (error) {
     await agent.close();
     throw error;
   }
+}
+
+function certificatePlaces({ certificate, clientCertificates }: AgentOptions): readonly string[] {
+  const own = certificate === undefined ? [] : [certificate.certPath, certificate.keyPath];
+  return clientCertificates === undefined ? own : [...own, clientCertificates];
 }
 
 class Agent implements RunningAgent {
@@ -76,11 +94,15 @@ class Agent implements RunningAgent {
   readonly #history = new History();
   readonly #known = new KnownServers();
   readonly #started = new Date().toISOString();
+  readonly #expiry: CertificateExpiry;
   /** What is open, to be closed in the opposite order. */
   readonly #parts = new AsyncDisposableStack();
   #trust: WatchedTrust | undefined;
   #server: RunningServer | undefined;
   #bridges: Bridges | undefined;
+  #live: LiveConfiguration | undefined;
+  /** What the server that runs was opened with, and the certificate that it has by now. */
+  #serverPlan: ServerPlan | undefined;
   #stopping: Promise<void> | undefined;
 
   constructor(options: AgentOptions, emit: EmitEvent) {
@@ -90,6 +112,7 @@ class Agent implements RunningAgent {
       this.#known.take(event);
       emit(event);
     };
+    this.#expiry = new CertificateExpiry(this.#emit);
   }
 
   async open(plan: Plan): Promise<void> {
@@ -105,7 +128,25 @@ class Agent implements RunningAgent {
     this.#parts.defer(async () => this.#trust?.close());
     await this.#openServer(plan, state, this.#trust);
     await this.#openBridges(plan, state, this.#trust);
+    const expiring = setInterval(() => this.#expiry.check(Date.now()), checkExpiryMs);
+    this.#parts.defer(() => clearInterval(expiring));
     this.#tellStarted(plan);
+    this.#expiry.set(identitiesOf(plan), Date.now());
+  }
+
+  /** Does what the files say whenever they change. @param firstLook from before they were read */
+  follow(firstLook: string): void {
+    this.#live = new LiveConfiguration({
+      resources: this.#options.resources,
+      certificates: certificatePlaces(this.#options),
+      firstLook,
+      emit: this.#emit,
+      apply: async (resources) => {
+        await this.configure(resources);
+        return this.#bridges?.statuses().length ?? 0;
+      },
+    });
+    this.#parts.defer(async () => this.#live?.close());
   }
 
   status(): AgentStatus {
@@ -114,6 +155,8 @@ class Agent implements RunningAgent {
       name,
       version,
       started: this.#started,
+      configuration: this.#live?.status ?? { isCurrent: true, time: this.#started },
+      certificates: this.#expiry.status(Date.now()),
       ...(this.#server === undefined ? {} : { server: this.#server.status() }),
       cameras: (this.#bridges?.statuses() ?? []).map((camera) => ({
         ...camera,
@@ -128,6 +171,7 @@ class Agent implements RunningAgent {
     await this.#trust?.setBundles(plan.bundles);
     this.#configureServer(plan.server);
     await this.#bridges?.set(plan.cameras);
+    this.#expiry.set(identitiesOf(plan), Date.now());
   }
 
   stop(reason: string): Promise<void> {
@@ -141,6 +185,7 @@ class Agent implements RunningAgent {
 
   /** Our own cameras first: their streams end here with all that is durable, and nobody has to move. */
   async #stop(reason: string): Promise<void> {
+    await this.#live?.close();
     await this.#bridges?.close();
     await this.#server?.drain();
     await this.close();
@@ -148,10 +193,17 @@ class Agent implements RunningAgent {
   }
 
   async #openServer(plan: Plan, state: StateFile, trust: WatchedTrust): Promise<void> {
-    const { state: directory, recordings = join(directory, 'recordings') } = this.#options;
+    const { state: directory, recordings = join(directory, 'recordings'), sinkHealthMs } = this.#options;
     if (plan.server === undefined) return;
-    const options = { plan: plan.server, recordings, state, trust, emit: this.#emit };
-    this.#server = await openHomeServer(options);
+    this.#server = await openHomeServer({
+      plan: plan.server,
+      recordings,
+      state,
+      trust,
+      emit: this.#emit,
+      ...(sinkHealthMs === undefined ? {} : { sinkHealthMs }),
+    });
+    this.#serverPlan = plan.server;
     this.#parts.defer(async () => this.#server?.close());
   }
 
@@ -175,13 +227,35 @@ class Agent implements RunningAgent {
   }
 
   #configureServer(plan: ServerPlan | undefined): void {
-    if (plan !== undefined && this.#server !== undefined) {
-      this.#server.setIdentity(plan.identity);
-      this.#server.configure(serverConfigOf(plan.resource, plan.assignment));
-    } else if (plan !== undefined || this.#server !== undefined) {
-      const message = `a server is ${plan === undefined ? 'ended' : 'started'} here at the next start of the agent`;
-      this.#emit({ event: 'warning', reason: 'RestartNeeded', message });
+    const before = this.#serverPlan;
+    if (plan === undefined || before === undefined) {
+      if (plan !== before)
+        this.#tellRestartNeeded(`a server is ${plan === undefined ? 'ended' : 'started'} here`);
+      return;
     }
+    const { resource, assignment } = plan;
+    this.#renewServer(plan, before);
+    if (JSON.stringify(resource.spec.sinks) !== JSON.stringify(before.resource.spec.sinks)) {
+      this.#tellRestartNeeded('what spec.sinks says now is done');
+    }
+    this.#server?.configure(serverConfigOf(resource, assignment));
+  }
+
+  /** A certificate binds our key and identifier: with other ones we would be another server. */
+  #renewServer({ identity }: ServerPlan, before: ServerPlan): void {
+    if (!isSameKey(identity, before.identity)) {
+      this.#tellRestartNeeded(
+        `the certificate of ${identity.leaf.name} with another key or identifier is used`,
+      );
+    } else if (identity.certificatePem !== before.identity.certificatePem) {
+      this.#server?.setIdentity(identity);
+      this.#serverPlan = { ...before, identity };
+    }
+  }
+
+  #tellRestartNeeded(what: string): void {
+    const message = `${what} at the next start of the agent`;
+    this.#emit({ event: 'warning', reason: 'RestartNeeded', message });
   }
 
   #tellStarted({ cameras }: Plan): void {
@@ -194,4 +268,13 @@ class Agent implements RunningAgent {
       clients: cameras.length,
     });
   }
+}
+
+function isSameKey({ leaf }: Identity, { leaf: other }: Identity): boolean {
+  return leaf.id === other.id && leaf.spkiSha256 === other.spkiSha256;
+}
+
+function identitiesOf({ server, cameras }: Plan): readonly Identity[] {
+  const own = server === undefined ? [] : [server.identity];
+  return [...own, ...cameras.map(({ identity }) => identity)];
 }

@@ -86,6 +86,7 @@ export class Bridges {
   readonly #options: BridgesOptions;
   readonly #ringBudget = createRingBudget();
   readonly #running = new Map<string, Bridge>();
+  #isClosed = false;
 
   constructor(options: BridgesOptions) {
     this.#options = options;
@@ -93,12 +94,14 @@ export class Bridges {
 
   /** From now on these cameras: starts the new, restarts the changed, renews certificates, stops those that are gone. */
   async set(cameras: readonly CertifiedCamera[]): Promise<void> {
+    if (this.#isClosed) return;
     const wanted = new Map(cameras.map((each) => [each.camera.name, each]));
     const stopped = [...this.#running].filter(([name, bridge]) => !isSame(bridge, wanted.get(name)));
     await Promise.all(stopped.map(async ([name]) => this.#stop(name)));
     for (const each of cameras) {
       const { name } = each.camera;
       const bridge = this.#running.get(name);
+      if (this.#isClosed) return;
       if (bridge === undefined) this.#running.set(name, { ...each, client: this.#open(each) });
       else if (bridge.identity.certificatePem !== each.identity.certificatePem) {
         bridge.client.renew(each.identity);
@@ -113,7 +116,8 @@ export class Bridges {
 
   /** Gives each stream its last acks, and closes every camera session. */
   async close(): Promise<void> {
-    await this.set([]);
+    this.#isClosed = true;
+    await Promise.all([...this.#running.keys()].map(async (name) => this.#stop(name)));
   }
 
   async #stop(name: string): Promise<void> {

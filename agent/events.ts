@@ -14,6 +14,7 @@ export type AgentEvent =
       readonly address?: string;
       readonly clients?: number;
     })
+  | (Base<'configured'> & { readonly clients: number })
   | (Base<'announced'> & {
       readonly server: string;
       readonly features: readonly string[];
@@ -40,6 +41,8 @@ export type AgentEvent =
   | (Base<'welcomed'> & { readonly client: string; readonly server: string })
   | (Base<'left'> & { readonly client: string; readonly server: string; readonly reason: string })
   | (Base<'redirected'> & {
+      /** Whose event it is: an agent with a server and cameras tells both. */
+      readonly side: 'server' | 'client';
       readonly client: string;
       readonly from: string;
       readonly to: string;

@@ -17,6 +17,7 @@ export interface HomeServerOptions {
   readonly state: StateFile;
   readonly trust: LiveTrust;
   readonly emit: EmitEvent;
+  readonly sinkHealthMs?: number;
 }
 
 const section = 'server';
@@ -27,7 +28,7 @@ const section = 'server';
  * @throws ConfigError where its port or its recordings folder cannot be had
  */
 export async function openHomeServer(options: HomeServerOptions): Promise<RunningServer> {
-  const { plan, state, trust, emit } = options;
+  const { plan, state, trust, emit, sinkHealthMs } = options;
   const config = serverConfigOf(plan.resource, plan.assignment);
   try {
     return await openServer({
@@ -35,6 +36,7 @@ export async function openHomeServer(options: HomeServerOptions): Promise<Runnin
       trust,
       config,
       sinks: listSinks(options),
+      ...(sinkHealthMs === undefined ? {} : { sinkHealthMs }),
       saved: state.read(section),
       onSave: (saved) => state.write(section, saved),
       // The agent says that it stopped, when all of it has.

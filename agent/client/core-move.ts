@@ -26,6 +26,7 @@ export function takeRedirect(turn: Turn, current: Session, redirect: Redirect): 
     kind: 'tell',
     event: {
       event: 'redirected',
+      side: 'client',
       client: state.config.name,
       from: serverLabel(current),
       to: id,

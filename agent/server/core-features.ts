@@ -2,12 +2,12 @@
 import type { ServerState, Turn } from './core-state.ts';
 
 /** How long a sink must work again before its feature comes back: a full disk that has room for a moment moves nobody. */
-const healthMs = 60_000;
+export const defaultHealthMs = 60_000;
 
 /** A sink failed, or works again. */
 export function takeHealth({ state, nowMs, effects }: Turn, feature: string, isHealthy: boolean): void {
   const untilMs = state.missing.get(feature);
-  if (isHealthy && untilMs === Infinity) state.missing.set(feature, nowMs + healthMs);
+  if (isHealthy && untilMs === Infinity) state.missing.set(feature, nowMs + state.healthMs);
   if (isHealthy || untilMs === Infinity) return;
   state.missing.set(feature, Infinity);
   state.isDirty = true;

@@ -127,6 +127,7 @@ function say(turn: Turn, moves: readonly Move[], streamingCount: number): void {
       kind: 'tell',
       event: {
         event: 'redirected',
+        side: 'server',
         client: client.name,
         from: turn.state.name,
         to: turn.state.peers.get(to)?.name ?? to,

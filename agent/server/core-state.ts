@@ -21,6 +21,8 @@ export interface ServerStart {
   readonly saved?: SavedServer;
   /** From 0 inclusive to 1 exclusive; spreads announcements and moves, decides nothing. */
   readonly random: () => number;
+  /** How long a sink must work again before its feature comes back; 60,000 by default. */
+  readonly healthMs?: number;
 }
 
 /** What a peer said last. */
@@ -107,6 +109,7 @@ export interface ServerState {
   readonly clients: Map<ClientId, Client>;
   readonly clientOfSession: Map<SessionNumber, ClientId>;
   readonly refusals: Map<string, Refusal>;
+  readonly healthMs: number;
   /** Features whose sinks are not healthy, until when; Infinity while they fail. */
   readonly missing: Map<string, number>;
   readonly announcing: Announcing;

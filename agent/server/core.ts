@@ -7,7 +7,7 @@ import type { ServerId } from '../../protocol/identifiers.ts';
 import { announce, announceAgain, announceAtMs, startAnnouncing } from './core-announcing.ts';
 import { dismiss, takeClientRefused, takeGone, takeHello, takePhase } from './core-clients.ts';
 import type { ServerConfig, ServerEffect, ServerEvent, SessionNumber } from './core-events.ts';
-import { nextHealthMs, returnFeatures, takeHealth } from './core-features.ts';
+import { defaultHealthMs, nextHealthMs, returnFeatures, takeHealth } from './core-features.ts';
 import { tellLists } from './core-lists.ts';
 import { takeCalledBy, takeHeard, takeLinked, takeUnlinked, tellConflict } from './core-peers.ts';
 import { redirectClients } from './core-redirects.ts';
@@ -19,7 +19,7 @@ import type { ServerStart, ServerState, Turn } from './core-state.ts';
 const leastBetweenEvaluationsMs = 10;
 
 /** A server that has not started: `start` must be its first event. */
-export function createServerState({ id, name, config, saved, random }: ServerStart): ServerState {
+export function createServerState({ id, name, config, saved, random, healthMs }: ServerStart): ServerState {
   return {
     id,
     name,
@@ -32,6 +32,7 @@ export function createServerState({ id, name, config, saved, random }: ServerSta
     clients: new Map(),
     clientOfSession: new Map(),
     refusals: new Map(),
+    healthMs: healthMs ?? defaultHealthMs,
     missing: new Map(),
     announcing: {
       boot: saved?.boot ?? 0,

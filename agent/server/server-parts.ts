@@ -67,7 +67,8 @@ function openBase(options: ServerOptions, stack: AsyncDisposableStack): Base {
   const { id, name } = identity.leaf;
   if (!isServerId(id)) throw new RangeError(`opening a server as ${id}: this identifies no server`);
   const saved = parseSavedServer(options.saved);
-  const start = { id, name, config, random: Math.random };
+  const health = options.sinkHealthMs === undefined ? {} : { healthMs: options.sinkHealthMs };
+  const start = { id, name, config, random: Math.random, ...health };
   const state = createServerState(saved === undefined ? start : { ...start, saved });
   const loop = new CoreLoop(state);
   stack.defer(() => loop.stop());

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { maxDatagramBytes } from '../../protocol/announcements.ts';
 import type { Endpoint } from '../../protocol/endpoints.ts';
+import { within } from '../clock.ts';
 import type { EmitEvent } from '../events.ts';
 import type { Sink, SinkListener } from '../sinks/sink.ts';
 import type { Identity } from '../tls.ts';
@@ -25,6 +26,8 @@ export interface ServerOptions {
   readonly saved: unknown;
   onSave(saved: SavedServer): void;
   readonly emit: EmitEvent;
+  /** How long a sink must work again before its feature comes back; 60 s by default. */
+  readonly sinkHealthMs?: number;
 }
 
 export interface RunningServerStatus extends ServerStatus {
@@ -196,11 +199,4 @@ class Server implements RunningServer {
     const message = `an announcement of ${bytes} bytes fits no datagram (${maxDatagramBytes.ipv4}): it is made on links only, to peers that are configured`;
     this.#options.emit({ event: 'warning', reason: 'AnnouncementTooLarge', message });
   }
-}
-
-/** Waits for it, but not for ever. */
-async function within(closing: Promise<unknown>, limitMs: number): Promise<void> {
-  const giveUp = new AbortController();
-  await Promise.race([closing, sleep(limitMs, undefined, { signal: giveUp.signal }).catch(() => undefined)]);
-  giveUp.abort();
 }

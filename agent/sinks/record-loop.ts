@@ -2,6 +2,7 @@
  * One operation at a time on a file system: a disk that hangs takes one of Node's file threads and no more. The loop asks
  * what is due, does it, and sleeps until something is.
  */
+import { within } from '../clock.ts';
 
 export interface Work {
   /** Does one bounded piece; must not reject. */
@@ -58,15 +59,4 @@ export function startDiskLoop(next: () => Work | number, stuckMs: number, onStuc
       await within(ended, limitMs);
     },
   };
-}
-
-/** Waits for a promise, but not longer; true where it was kept. */
-export async function within(promise: Promise<unknown>, limitMs: number): Promise<boolean> {
-  const { promise: late, resolve } = Promise.withResolvers<boolean>();
-  const timer = setTimeout(() => resolve(false), limitMs);
-  try {
-    return await Promise.race([promise.then(() => true), late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

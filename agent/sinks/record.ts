@@ -1,10 +1,11 @@
 /** The record sink: raw segments and an index, as durable as `durability` says, bounded for each camera. */
 import { mkdir } from 'node:fs/promises';
 import { relative } from 'node:path';
+import { within } from '../clock.ts';
 import type { EmitEvent } from '../events.ts';
 import { IndexCompaction } from './record-compaction.ts';
 import { RecordFolder } from './record-folder.ts';
-import { startDiskLoop, within, type DiskLoop, type Work } from './record-loop.ts';
+import { startDiskLoop, type DiskLoop, type Work } from './record-loop.ts';
 import { streamFolder } from './record-names.ts';
 import { RecordPlan, type SegmentLimits } from './record-plan.ts';
 import { RecordRates } from './record-rates.ts';

@@ -46,9 +46,30 @@ const lines: readonly [event: AgentEvent, line: string][] = [
     'left          default/door left pi: moved',
   ],
   [
-    { event: 'redirected', time, client: 'default/door', from: 'pi', to: 'nuc', reason: 'rank' },
+    {
+      event: 'redirected',
+      time,
+      side: 'server',
+      client: 'default/door',
+      from: 'pi',
+      to: 'nuc',
+      reason: 'rank',
+    },
     'redirected    default/door pi → nuc (rank)',
   ],
+  [
+    {
+      event: 'redirected',
+      time,
+      side: 'client',
+      client: 'default/door',
+      from: 'pi',
+      to: 'hcsp:x',
+      reason: 'rank',
+    },
+    'redirected    default/door was asked by pi to go to hcsp:x (rank)',
+  ],
+  [{ event: 'configured', time, clients: 2 }, 'configured    anew, with 2 cameras'],
   [
     { event: 'refused', time, client: 'default/door', to: 'nuc', reason: 'held', retryAfterMs: 4200 },
     'refused       default/door to nuc (held) again in 5 s',

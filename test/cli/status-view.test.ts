@@ -10,6 +10,8 @@ const status: AgentStatus = {
   name: 'pi',
   version: '0.1.0',
   started: '2026-11-25T12:00:00.000Z',
+  configuration: { isCurrent: true, time: '2026-11-25T12:00:00.000Z' },
+  certificates: [{ name: 'pi', notAfter: '2028-01-01T00:00:00.000Z', isRunningOut: false }],
   server: {
     id: piId,
     name: 'pi',
