@@ -16,7 +16,7 @@ export function isLater(order: AnnouncementOrder | undefined, last: Announcement
 }
 
 /** Negative where `a` is earlier. */
-export function compareOrders(a: AnnouncementOrder, b: AnnouncementOrder): number {
+function compareOrders(a: AnnouncementOrder, b: AnnouncementOrder): number {
   return a.boot === b.boot ? a.seq - b.seq : a.boot - b.boot;
 }
 

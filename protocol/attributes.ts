@@ -6,9 +6,9 @@ import type { XmlElement } from './xml.ts';
 
 /** Counts (`connected`, `max`, weights) go from 0 to this. */
 export const maxCount = 100_000;
-export const maxFeatures = 32;
+const maxFeatures = 32;
 /** Further addresses beside the one in `from` or `id`. */
-export const maxFurtherAddresses = 8;
+const maxFurtherAddresses = 8;
 
 const featurePattern = /^[a-z0-9.-]{1,32}$/;
 const integerPattern = /^(?:0|[1-9][0-9]{0,15})$/;
@@ -18,7 +18,7 @@ const noServer: ServerId = 'hcsp:';
 const noClient: ClientId = 'ab:';
 
 /** Whether a text is a feature's name: 1 to 32 of `[a-z0-9.-]`. */
-export function isFeature(text: string): boolean {
+function isFeature(text: string): boolean {
   return featurePattern.test(text);
 }
 

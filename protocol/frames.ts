@@ -22,7 +22,7 @@ export interface Frame {
 /** Why a frame reader gives up on a connection. */
 export type FrameProblem = 'frame-length' | 'frame-flags' | 'control-length';
 
-export const frameHeaderBytes = 4;
+const frameHeaderBytes = 4;
 export const maxFramePayloadBytes = 65_536;
 
 const controlBit = 0x8000_0000;

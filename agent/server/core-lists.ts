@@ -26,7 +26,7 @@ export function tellLists(turn: Turn): void {
  * At most 16: those with room, best first for this client; then those with room that are held down; then full ones. Among
  * equals in that, those without all that it requires come last.
  */
-export function listServers(
+function listServers(
   state: ServerState,
   wishes: Preferences,
   nowMs: number,

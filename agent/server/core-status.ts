@@ -47,7 +47,7 @@ export function servedClients({ clients }: ServerState): readonly Serves[] {
 }
 
 /** Why a peer gets nobody now, or not this client; undefined where it is as good as ourselves. */
-export function findObstacle(
+function findObstacle(
   state: ServerState,
   peer: Peer,
   { client, nowMs }: { readonly client?: Client; readonly nowMs: number },

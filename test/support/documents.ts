@@ -11,16 +11,16 @@ function textOf(characters: string, minLength: number, maxLength: number): fc.Ar
 }
 
 const identifier = textOf(alphabet, 22, 22);
-export const serverIds: fc.Arbitrary<ServerId> = identifier.map((text): ServerId => `hcsp:${text}`);
-export const clientIds: fc.Arbitrary<ClientId> = identifier.map((text): ClientId => `ab:${text}`);
+const serverIds: fc.Arbitrary<ServerId> = identifier.map((text): ServerId => `hcsp:${text}`);
+const clientIds: fc.Arbitrary<ClientId> = identifier.map((text): ClientId => `ab:${text}`);
 const ports = fc.integer({ min: 1, max: 65_535 });
 const ipv4 = fc.ipV4().map((ip) => ({ ip }));
 const ipv6 = fc.integer({ min: 1, max: 0xffff }).map((last) => ({ ip: `fd00::${last.toString(16)}` }));
-export const endpoints: fc.Arbitrary<Endpoint> = fc
+const endpoints: fc.Arbitrary<Endpoint> = fc
   .tuple(fc.oneof(ipv4, ipv6), ports)
   .map(([address, port]) => ({ ...address, port }));
 const references: fc.Arbitrary<ServerReference> = fc.record({ id: serverIds, address: endpoints });
-export const features = fc.uniqueArray(textOf('abcdefghijklmnopqrstuvwxyz0123456789.-', 1, 32), {
+const features = fc.uniqueArray(textOf('abcdefghijklmnopqrstuvwxyz0123456789.-', 1, 32), {
   maxLength: 32,
 });
 const counts = fc.integer({ min: 0, max: 100_000 });

@@ -22,10 +22,10 @@ export interface PeerWords {
 }
 
 export const serverIdOf = (letter: string): ServerId => `hcsp:${letter.repeat(22)}`;
-export const clientIdOf = (letter: string): ClientId => `ab:${letter.repeat(22)}`;
+const clientIdOf = (letter: string): ClientId => `ab:${letter.repeat(22)}`;
 const portOf = (letter: string): number => letter.codePointAt(0) ?? 1;
 
-export const plainConfig: ServerConfig = {
+const plainConfig: ServerConfig = {
   features: ['record'],
   max: 5,
   intervalMs: 10_000,
