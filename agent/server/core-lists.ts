@@ -26,11 +26,7 @@ export function tellLists(turn: Turn): void {
  * At most 16: those with room, best first for this client; then those with room that are held down; then full ones. Among
  * equals in that, those without all that it requires come last.
  */
-function listServers(
-  state: ServerState,
-  wishes: Preferences,
-  nowMs: number,
-): readonly ServerReference[] {
+function listServers(state: ServerState, wishes: Preferences, nowMs: number): readonly ServerReference[] {
   const open = [...state.peers.values()].filter(({ isLinked, facts }) => isLinked && (facts?.max ?? 0) > 0);
   const byId = new Map(open.map((peer) => [peer.id, peer]));
   const ranked = rankServers(open.map(rankedPeer), wishes).flatMap(({ id }) => byId.get(id) ?? []);
