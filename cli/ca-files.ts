@@ -1,7 +1,11 @@
 /** The files of a CA and of what it issues: never overwritten but for a certificate that is renewed. */
+import { type KeyObject, createPrivateKey } from 'node:crypto';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { ConfigError } from '../agent/control/config-error.ts';
+import { spkiOf } from '../protocol/certificate-encoding.ts';
+import { hashBytes } from '../protocol/certificate-parsing.ts';
+import { isStrongKey } from '../protocol/certificate-signature.ts';
 import { readOwnLeaf } from '../protocol/certificates.ts';
 import type { KeyedCertificate } from '../protocol/issuing.ts';
 import { parsePem } from '../protocol/pem.ts';
@@ -33,8 +37,8 @@ export async function readAuthority(folder: string): Promise<KeyedCertificate & 
   const anchors = parseAnchors(certificatePem);
   if (!anchors.ok) throw new ConfigError({ file, message: `${anchors.detail} (${anchors.reason})` });
   const [anchor, ...others] = anchors.value;
-  if (anchor === undefined || others.length > 0) {
-    throw new ConfigError({ file, message: 'must hold exactly one CA certificate, the one of ca.key' });
+  if (anchor === undefined || others.length > 0 || hashKey(keyPem, keyFile) !== anchor.spkiSha256) {
+    throw new ConfigError({ file, message: `must hold exactly one CA certificate, the one of ${keyFile}` });
   }
   return { certificatePem, keyPem, anchor };
 }
@@ -49,6 +53,7 @@ export interface EarlierLeaf {
 export async function readEarlierLeaf(folder: string, fileName: string): Promise<EarlierLeaf> {
   const [file, keyFile] = leafFiles(folder, fileName);
   const [certificatePem, keyPem] = await Promise.all([readIfThere(file), readIfThere(keyFile)]);
+  if (keyPem !== undefined) hashKey(keyPem, keyFile);
   if (certificatePem === undefined) return { leaf: undefined, keyPem };
   const blocks = parsePem(certificatePem);
   const [block] = blocks.ok ? blocks.value : [];
@@ -80,6 +85,23 @@ export function authorityFiles(folder: string): readonly [certificate: string, k
 
 export function leafFiles(folder: string, fileName: string): readonly [certificate: string, key: string] {
   return [path.join(folder, `${fileName}.crt`), path.join(folder, `${fileName}.key`)];
+}
+
+/** SHA-256 of the public half. @throws ConfigError where it is no key that certificates of ours may have */
+function hashKey(keyPem: string, file: string): string {
+  const key = readPrivateKey(keyPem);
+  if (key !== undefined && isStrongKey(key)) return hashBytes(spkiOf(key));
+  const message = 'is there, but is no private key in PEM of P-256, P-384 or RSA of 2048 to 4096 bits';
+  throw new ConfigError({ file, message });
+}
+
+function readPrivateKey(keyPem: string): KeyObject | undefined {
+  try {
+    return createPrivateKey(keyPem);
+  } catch {
+    // It is the file's fault, and its content is nothing to show.
+    return undefined;
+  }
 }
 
 async function writeNew(file: string, text: string, mode: number): Promise<void> {

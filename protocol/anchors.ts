@@ -12,6 +12,8 @@ import { type Result, bad, good, quote } from './result.ts';
 export interface Anchor {
   /** Lower-case hexadecimal SHA-256 of the certificate. */
   readonly sha256: string;
+  /** Lower-case hexadecimal SHA-256 of SubjectPublicKeyInfo. */
+  readonly spkiSha256: string;
   /** For people: `CN=Homing CA 3f9a1c07`. */
   readonly subject: string;
   /** The subject's DER: a leaf's issuer is compared with it byte for byte. */
@@ -83,7 +85,8 @@ function readAnchor({ label, der, line }: PemBlock): Result<Anchor, AnchorProble
   const problem = judgeAnchor(certificate, publicKey);
   if (problem !== undefined) return bad(problem, `${where}: ${anchorAdvice[problem]}`);
   const name = describeName(subject);
-  return good({ sha256: hashBytes(der), subject: name, name: subject, notAfterMs, der, publicKey });
+  const [sha256, spkiSha256] = [hashBytes(der), hashBytes(certificate.spki)];
+  return good({ sha256, spkiSha256, subject: name, name: subject, notAfterMs, der, publicKey });
 }
 
 const anchorAdvice = {

@@ -15,7 +15,7 @@ export function readStrongKey({ spki }: Certificate): KeyObject | undefined {
 }
 
 /** P-256, P-384, or RSA of 2048 to 4096 bits with an odd exponent of 65537 or more. */
-function isStrongKey(key: KeyObject): boolean {
+export function isStrongKey(key: KeyObject): boolean {
   const { namedCurve, modulusLength = 0, publicExponent = 0n } = key.asymmetricKeyDetails ?? {};
   if (key.asymmetricKeyType === 'ec') return namedCurve === 'prime256v1' || namedCurve === 'secp384r1';
   const isSized = modulusLength >= 2048 && modulusLength <= 4096;

@@ -88,6 +88,9 @@ function verifyUnknownLeaf(der: Uint8Array, trust: TrustSet): LeafVerdict {
   if (trust.deniedIds.has(leaf.id)) return bad('denied', `${leaf.id} is on the deny list`);
   const anchor = findAnchor(certificate, trust);
   if (!anchor.ok) return anchor;
+  if (trust.deniedKeys.has(anchor.value.spkiSha256)) {
+    return bad('denied', `the key of the CA ${quote(anchor.value.subject)} is on the deny list`);
+  }
   return good({ ...leaf, notAfterMs: certificate.notAfterMs, anchorSha256: anchor.value.sha256 });
 }
 

@@ -1,5 +1,5 @@
 /** `ca`, `announce` and `verify` as processes: what they print, write and exit with. */
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -86,7 +86,7 @@ describe('homing ca', () => {
     });
   });
 
-  it.each([
+  it.concurrent.each([
     {
       what: 'two clients of one file name',
       args: ['--client', 'garden/door', '--out', 'certs'],
@@ -123,6 +123,18 @@ describe('homing ca', () => {
   it('says where a CA is missing, and does not take a certificate for one', async () => {
     const none = await homing('ca', 'issue', '--ca', 'none', '--server', 'nuc', '--out', 'certs');
     expect(none).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('homing ca init --out none') });
+    await mkdir(inFolder('mixed'));
+    await copyFile(inFolder('ca/ca.crt'), inFolder('mixed/ca.crt'));
+    await copyFile(inFolder('stranger/ca.key'), inFolder('mixed/ca.key'));
+    const mixed = await homing('ca', 'issue', '--ca', 'mixed', '--server', 'nuc', '--out', 'certs');
+    expect(mixed).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('the one of mixed/ca.key') });
+  });
+
+  it('does not take a file that is no key for one, and does not overwrite it', async () => {
+    await writeFile(inFolder('certs/nuc.key'), 'hello');
+    const result = await homing('ca', 'issue', '--ca', 'ca', '--server', 'nuc', '--out', 'certs');
+    expect(result).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('certs/nuc.key') });
+    expect(await readFile(inFolder('certs/nuc.key'), 'utf8')).toBe('hello');
   });
 });
 
@@ -164,7 +176,7 @@ describe('homing announce and verify', () => {
     expect(denied).toMatchObject({ exitCode: 1, stdout: expect.stringMatching(/^dropped: denied/) });
   });
 
-  it.each([
+  it.concurrent.each([
     { what: 'a file that is not there', args: ['none.der', '--trust', 'ca/ca.crt'], stderr: /none\.der/ },
     { what: 'trust that is not there', args: ['m1.der', '--trust', 'none'], stderr: /none/ },
     { what: 'trust that is a key', args: ['m1.der', '--trust', 'ca/ca.key'], stderr: /private key/ },
@@ -180,7 +192,7 @@ describe('homing announce and verify', () => {
     expect(result).toMatchObject({ exitCode: 1, stdout: expect.stringMatching(/^dropped: too-large/) });
   });
 
-  it.each([
+  it.concurrent.each([
     { what: 'a camera', name: 'door', more: ['--out', 'm3.der'], stderr: /of a client, not of a server/ },
     {
       what: 'an unknown interface',
@@ -227,7 +239,7 @@ describe('homing announce and verify', () => {
 });
 
 describe('help', () => {
-  it.each([['ca'], ['ca', 'init'], ['ca', 'issue'], ['announce'], ['verify']])(
+  it.concurrent.each([['ca'], ['ca', 'init'], ['ca', 'issue'], ['announce'], ['verify']])(
     'of %s %s has examples',
     async (...command) => {
       const { exitCode, stdout } = await homing(...command, '--help');

@@ -383,6 +383,14 @@ describe('a good chain', () => {
   });
 });
 
+describe('an anchor whose key is denied', () => {
+  it('vouches for nobody', () => {
+    const [anchor] = trust.anchors;
+    const denying = trustOf(ca.pem, anchor?.spkiSha256);
+    expect(verifyLeaf([mintLeaf(ca).der], denying, nowMs)).toMatchObject({ ok: false, reason: 'denied' });
+  });
+});
+
 describe('the memory for good leafs', () => {
   const leaf = mintLeaf(ca, {}, { notAfterMs: nowMs + dayMs });
 
