@@ -7,6 +7,8 @@ const startCode = Uint8Array.of(0, 0, 0, 1);
 export class ParameterSets {
   /** By the place that a decoder needs it in; insertion order is age. */
   readonly #sets = new Map<number, Uint8Array>();
+  /** As they were last asked for: every picture's place keeps them, and they hardly ever change. */
+  #bytes: Uint8Array | undefined;
 
   /**
    * Takes the place of the one before with this type and id.
@@ -16,6 +18,7 @@ export class ParameterSets {
    */
   keep(place: number, set: Uint8Array): boolean {
     const old = this.#sets.get(place);
+    if (old === undefined || !isSame(old, set)) this.#bytes = undefined;
     this.#sets.delete(place);
     this.#sets.set(place, set);
     const oldest = this.#sets.size > maxParameterSets ? this.#sets.keys().next().value : undefined;
@@ -23,8 +26,13 @@ export class ParameterSets {
     return old !== undefined && !isSame(old, set);
   }
 
-  /** Annex B. */
+  /** Annex B; to be read only. */
   bytes(): Uint8Array {
+    this.#bytes ??= this.#encode();
+    return this.#bytes;
+  }
+
+  #encode(): Uint8Array {
     const sets = [...this.#sets].toSorted(([a], [b]) => a - b).map(([, set]) => set);
     const bytes = new Uint8Array(sets.reduce((sum, set) => sum + startCode.length + set.length, 0));
     let at = 0;

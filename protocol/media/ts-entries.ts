@@ -38,8 +38,14 @@ export class EntryLog {
     return this.#cuts.get(offset) ?? this.#others.get(offset);
   }
 
-  clear(): void {
-    this.#cuts.clear();
-    this.#others.clear();
+  /** The last one before a place that is none itself: its tables still hold there. */
+  before(offset: number): Entry | undefined {
+    let last: Entry | undefined;
+    for (const kept of [this.#cuts, this.#others]) {
+      for (const entry of kept.values()) {
+        if (entry.offset < offset && entry.offset >= (last?.offset ?? -Infinity)) last = entry;
+      }
+    }
+    return last;
   }
 }

@@ -7,6 +7,7 @@ import type { Mark, MediaScanner } from './scanner.ts';
 import { type Entry, EntryLog } from './ts-entries.ts';
 import { encodePreamble } from './ts-preamble.ts';
 import { castStreams, type Role } from './ts-roles.ts';
+import { StartEntry } from './ts-start.ts';
 import { createVideoReader } from './video-codecs.ts';
 import type { Picture, VideoReader } from './video-reader.ts';
 
@@ -36,12 +37,14 @@ export class TsScanner implements MediaScanner {
   #streams = new Map<number, ElementaryStream>();
   readonly #continuity = new Map<number, number>();
   readonly #entries = new EntryLog();
+  #start: StartEntry;
   /** Annex B; what key frames lacked. */
   #parameterSets: Uint8Array = new Uint8Array(0);
   #marks: Mark[] = [];
 
   constructor(startOffset: number) {
     this.#packets = new PacketReader(startOffset);
+    this.#start = new StartEntry(startOffset);
   }
 
   get elementaryPids(): readonly number[] {
@@ -56,17 +59,20 @@ export class TsScanner implements MediaScanner {
   }
 
   preamble(offset?: number): Uint8Array {
-    const entry = offset === undefined ? undefined : this.#entries.find(offset);
-    return encodePreamble(entry ?? this.#entryAt(offset ?? 0));
+    const entry = offset === undefined ? this.#entryAt(0) : this.#entryFor(offset);
+    return entry === undefined ? new Uint8Array(0) : encodePreamble(entry);
   }
 
+  /** Places before `offset` stay known: a server may still have to be given what a ring holds of them. */
   restart(offset: number): void {
+    const start = this.#start.entry();
+    if (start !== undefined) this.#entries.keep(start, true);
+    this.#start = new StartEntry(offset);
     this.#packets = new PacketReader(offset);
     this.#program = new ProgramReader();
     this.#streams = new Map();
     this.#parameterSets = new Uint8Array(0);
     this.#continuity.clear();
-    this.#entries.clear();
   }
 
   readonly #onPacket = (bytes: Uint8Array, at: number, offset: number): void => {
@@ -75,7 +81,9 @@ export class TsScanner implements MediaScanner {
     const { pid } = header;
     const stream = this.#streams.get(pid);
     if (stream === undefined && !this.#program.isTablePid(pid)) return;
-    const continuity = judgeContinuity(header, this.#continuity.get(pid));
+    const last = this.#continuity.get(pid);
+    if (last === undefined) this.#start.takeFirst(pid, header.continuity);
+    const continuity = judgeContinuity(header, last);
     if (continuity === 'broken') this.#lose(pid, stream);
     if (continuity !== 'repeated' && header.hasPayload && !header.isScrambled) {
       // Entries keep the counters as they are before the packet.
@@ -101,7 +109,11 @@ export class TsScanner implements MediaScanner {
     const change = this.#program.push(header, bytes, offset);
     if (change === undefined) return;
     this.#follow(change.program);
-    if (change.isFirst) return;
+    if (change.isFirst) {
+      const pids = [...this.#program.pids, ...this.#streams.keys()];
+      this.#start.takeTables(this.#program.tables, pids, this.#videoPid);
+      return;
+    }
     this.#entries.keep(this.#entryAt(change.offset), true);
     this.#marks.push({ kind: 'change', offset: change.offset, what: 'pmt' });
   }
@@ -162,7 +174,9 @@ export class TsScanner implements MediaScanner {
     const time = pts === undefined ? {} : { pts };
     this.#marks.push({ kind: 'pes', offset, pid, isVideo: role === 'video', ...time });
     if (role === 'other') return;
-    stream.entry = { ...stream.entry, ...time };
+    // A part that begins at no key frame cannot wait for the next one's parameter sets.
+    const parameterSets = stream.video?.parameterSets() ?? stream.entry.parameterSets;
+    stream.entry = { ...stream.entry, ...time, parameterSets };
     const isCut = role === 'everyPes';
     this.#entries.keep(stream.entry, isCut);
     if (isCut) this.#marks.push({ kind: 'cut', offset, quality: 'idr', ...time });
@@ -180,12 +194,24 @@ export class TsScanner implements MediaScanner {
     this.#marks.push({ kind: 'cut', offset, quality: picture.key, ...(pts === undefined ? {} : { pts }) });
   }
 
+  /** Of a place that nobody could foresee the tables are known all the same; its counters take one step. */
+  #entryFor(offset: number): Entry | undefined {
+    const start = this.#start.offset;
+    if (offset === start) return this.#start.entry();
+    const known = this.#entries.find(offset) ?? this.#entries.before(offset);
+    const isOfSession = offset < start || (known?.offset ?? -Infinity) > start;
+    return isOfSession ? known : this.#start.entry();
+  }
+
+  get #videoPid(): number | undefined {
+    return [...this.#streams.values()].find(({ role }) => role === 'video')?.pid;
+  }
+
   #entryAt(offset: number): Entry {
-    const video = [...this.#streams.values()].find(({ role }) => role === 'video');
     return {
       offset,
       tables: this.#program.tables,
-      videoPid: video?.pid,
+      videoPid: this.#videoPid,
       continuity: [...this.#streams.keys(), ...this.#program.pids].map((pid) => [
         pid,
         this.#continuity.get(pid) ?? 15,

@@ -280,6 +280,79 @@ describe('the preamble', () => {
     expect(Buffer.from(scanner.preamble(bare)).includes(needle)).toBe(true);
   });
 
+  const joinedSteps = (joined: Uint8Array): readonly number[] => {
+    const last = new Map<number, number>();
+    const steps: number[] = [];
+    for (let at = 0; at < joined.length; at += 188) {
+      const header = parsePacketHeader(joined, at);
+      if (header === undefined) throw new Error('no packet');
+      const { pid, continuity, hasPayload, discontinuity } = header;
+      const before = last.get(pid);
+      if (before !== undefined && !discontinuity) steps.push((continuity - before - Number(hasPayload)) & 15);
+      last.set(pid, continuity);
+    }
+    return steps;
+  };
+
+  it('of the beginning has its tables and counters, though they came behind it', () => {
+    const stream = new TransportStreamBuilder().skip(0, 4).skip(video, 9).tables(both);
+    for (let index = 0; index < 20; index += 1) {
+      stream.pes({ pid: video, payload: interFrame }).pes({ pid: audio, payload: sound, streamId: 0xc0 });
+      stream.tables(both);
+    }
+    const scanner = createScanner('video/mp2t', 1000);
+    expect(scanner.preamble(1000)).toHaveLength(0);
+    scanner.push(stream.bytes());
+    const preamble = scanner.preamble(1000);
+    const fresh = createScanner('video/mp2t');
+    fresh.push(preamble);
+    expect(fresh.elementaryPids).toEqual([video, audio]);
+    expect(new Set(joinedSteps(Buffer.concat([preamble, stream.bytes()])))).toEqual(new Set([0]));
+  });
+
+  it('of places before a new source session is as it was', () => {
+    const scanner = createScanner('video/mp2t');
+    const stream = withSound();
+    const offset = stream.length;
+    stream.pes({ pid: video, payload: keyFrame, pts: 5 });
+    scanner.push(stream.bytes());
+    const [start, cut] = [scanner.preamble(0), scanner.preamble(offset)];
+    scanner.restart(stream.length);
+    scanner.push(new TransportStreamBuilder().tables([[0x300, 0x24]]).bytes());
+    expect(scanner.preamble(0)).toEqual(start);
+    expect(scanner.preamble(offset)).toEqual(cut);
+    const fresh = createScanner('video/mp2t');
+    fresh.push(scanner.preamble(stream.length));
+    expect(fresh.elementaryPids).toEqual([0x300]);
+  });
+
+  it('of any other place has the tables that hold there', () => {
+    const stream = withSound();
+    const before = stream.length - 50;
+    stream.tables([[video, 0x1b]]);
+    const behind = stream.length + 40;
+    stream.pes({ pid: video, payload: keyFrame }).tables(both);
+    const scanner = createScanner('video/mp2t');
+    scanner.push(stream.bytes());
+    const pidsAt = (offset: number) => {
+      const fresh = createScanner('video/mp2t');
+      fresh.push(scanner.preamble(offset));
+      return fresh.elementaryPids;
+    };
+    expect(pidsAt(before)).toEqual([video, audio]);
+    expect(pidsAt(behind)).toEqual([video]);
+  });
+
+  it('has parameter sets at a picture that is no key frame', () => {
+    const stream = new TransportStreamBuilder().tables(both).pes({ pid: video, payload: keyFrame });
+    const offset = stream.length;
+    stream.pes({ pid: video, payload: interFrame, pts: 77 });
+    const scanner = createScanner('video/mp2t');
+    scanner.push(stream.bytes());
+    const needle = Buffer.from(annexB(nal.sps, nal.pps));
+    expect(Buffer.from(scanner.preamble(offset)).includes(needle)).toBe(true);
+  });
+
   it('is forgotten with the source', () => {
     const scanner = createScanner('video/mp2t');
     scanner.push(withSound().bytes());
