@@ -75,12 +75,17 @@ export function stop(turn: Turn, effect: Extract<ClientEffect, { kind: 'stop' }>
   turn.effects.push(effect);
 }
 
-/** Lets the serving session send, with a `begin` wherever bytes do not continue. */
+/**
+ * Lets the serving session send, with a `begin` wherever bytes do not continue: when the first byte behind that place is
+ * there, as the tables that go before it come with it.
+ */
 export function sendOn(turn: Turn): void {
   const { state } = turn;
   const current = currentSession(state);
   if (current === undefined || current.stage !== 'begun') return;
-  const passed = state.breaks.findLast(({ offset }) => offset > current.beganAt && offset <= current.sent);
+  const isPassed = (offset: number): boolean =>
+    offset > current.beganAt && offset <= current.sent && offset < state.produced;
+  const passed = state.breaks.findLast(({ offset }) => isPassed(offset));
   if (passed !== undefined) breakSession(turn, current, passed.why);
   const next = state.breaks.find(({ offset }) => offset > current.sent);
   limitSession(turn, current, Math.min(limitOfCurrent(state), next?.offset ?? Infinity));
