@@ -4,7 +4,9 @@ import type { EmitEvent } from '../agent/events.ts';
 import { Drops } from '../agent/server/drops.ts';
 import { type Hearing, openHearing } from '../agent/server/hearing.ts';
 import { containerInterfaces } from '../agent/server/interfaces.ts';
-import { multicastGroup, multicastPort } from '../agent/server/multicast.ts';
+import { multicastPort } from '../agent/server/multicast-group.ts';
+import { multicastGroup } from '../agent/server/multicast-ipv4.ts';
+import { multicastGroupIpv6 } from '../agent/server/multicast-ipv6.ts';
 import { type LiveTrust, watchTrust } from '../agent/trust-directory.ts';
 import { formatEndpoint } from '../protocol/endpoints.ts';
 import { printEvents } from './event-lines.ts';
@@ -81,12 +83,14 @@ function open(
 function tellWhere(hearing: Hearing, options: ListenOptions): void {
   const interfaces = hearing.interfaces();
   if (options.interface !== undefined && interfaces.length === 0) {
-    throw new CommandError(`listening: there is no interface ${options.interface} with an IPv4 address`);
+    throw new CommandError(
+      `listening: there is no interface ${options.interface} with an address that is not link-local`,
+    );
   }
   const places = interfaces.map(({ name, address }) => `${name} (${address})`).join(', ');
-  printNote(
-    `listening to ${multicastGroup} UDP ${multicastPort} on ${places === '' ? 'no network yet' : places}`,
-  );
+  const isIpv6 = interfaces.some(({ ipv6 }) => ipv6 !== undefined);
+  const groups = isIpv6 ? `${multicastGroup} and ${multicastGroupIpv6}` : multicastGroup;
+  printNote(`listening to ${groups} UDP ${multicastPort} on ${places === '' ? 'no network yet' : places}`);
 }
 
 function untilStopped(): Promise<void> {

@@ -4,14 +4,14 @@ import type { VerifiedAnnouncement } from '../../protocol/announcements.ts';
 import { formatEndpoint } from '../../protocol/endpoints.ts';
 import type { ServerId } from '../../protocol/identifiers.ts';
 import type { EmitEvent } from '../events.ts';
-import { Intake, type IntakeResult } from '../server/intake.ts';
+import { Drops } from '../server/drops.ts';
+import { type Hearing, openHearing } from '../server/hearing.ts';
 import { containerInterfaces } from '../server/interfaces.ts';
-import { type Multicast, openMulticast } from '../server/multicast.ts';
+import type { LiveTrust } from '../trust-directory.ts';
 import type { Candidate } from './core-events.ts';
-import type { TrustView } from './transport.ts';
 
 export interface DiscoveryOptions {
-  readonly trust: TrustView;
+  readonly trust: LiveTrust;
   /** Only these; empty is all but `lo`. */
   readonly interfaces: readonly string[];
   readonly emit: EmitEvent;
@@ -26,6 +26,9 @@ export interface Discovery {
 
 /** Servers whose order is remembered; a home has a few. */
 const maxServers = 256;
+/** Each server says the same again and again: counted, and no news. */
+const quietDrops: ReadonlySet<string> = new Set(['seen']);
+const flushDropsMs = 1000;
 
 /**
  * Listens for verified servers that are not draining. What is dropped is told at most once a second. Rejects where UDP 17320
@@ -46,26 +49,27 @@ interface Heard {
 class AnnouncementListener implements Discovery {
   readonly #options: DiscoveryOptions;
   readonly #subscribers = new Set<(server: Candidate) => void>();
-  // A client announces nothing: no key is its own here.
-  readonly #intake = new Intake({ ownSpkiSha256: '', random: () => Math.random() });
   readonly #heard = new Map<ServerId, Heard>();
-  #multicast: Multicast | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  #droppedSince = 0;
-  #toldAtMs = -Infinity;
+  readonly #drops: Drops;
+  #hearing: Hearing | undefined;
+  #flushing: NodeJS.Timeout | undefined;
 
   constructor(options: DiscoveryOptions) {
     this.#options = options;
+    this.#drops = new Drops(options.emit, quietDrops);
   }
 
   async open(): Promise<void> {
-    const { interfaces, emit } = this.#options;
-    this.#multicast = await openMulticast({
+    const { trust, interfaces, emit } = this.#options;
+    this.#hearing = await openHearing({
+      trust,
       interfaces,
-      excludeInterfaces: containerInterfaces,
-      onDatagram: (bytes, from) => this.#offer(bytes, from),
+      excludeInterfaces: interfaces.length > 0 ? [] : containerInterfaces,
+      onHeard: (announcement) => this.#take(announcement),
+      onDropped: (drop) => this.#drops.note(drop, performance.now()),
       onProblem: (message) => emit({ event: 'warning', reason: 'discovery', message }),
     });
+    this.#flushing = setInterval(() => this.#drops.flush(performance.now()), flushDropsMs);
   }
 
   subscribe(onServer: (server: Candidate) => void): { close(): Promise<void> } {
@@ -80,33 +84,8 @@ class AnnouncementListener implements Discovery {
   }
 
   async close(): Promise<void> {
-    clearTimeout(this.#timer);
-    await this.#multicast?.close();
-  }
-
-  #offer(bytes: Uint8Array, from: string): void {
-    const result = this.#intake.offer(bytes, from, performance.now());
-    if (result !== undefined) this.#judge(result);
-    this.#schedule();
-  }
-
-  #schedule(): void {
-    const { dueAtMs } = this.#intake;
-    if (dueAtMs === undefined || this.#timer !== undefined) return;
-    this.#timer = setTimeout(
-      () => {
-        this.#timer = undefined;
-        const results = this.#intake.take(performance.now(), Date.now(), this.#options.trust.current);
-        for (const result of results) this.#judge(result);
-        this.#schedule();
-      },
-      Math.max(0, dueAtMs - performance.now()),
-    );
-  }
-
-  #judge(result: IntakeResult): void {
-    if (result.kind === 'verified') this.#take(result.announcement);
-    else if (result.kind === 'dropped' && result.reason !== 'seen') this.#tellDropped(result);
+    clearInterval(this.#flushing);
+    await this.#hearing?.close();
   }
 
   #take({ subscribe, leaf }: VerifiedAnnouncement): void {
@@ -129,13 +108,5 @@ class AnnouncementListener implements Discovery {
       via: 'multicast',
     });
     if (server !== undefined) for (const tell of this.#subscribers) tell(server);
-  }
-
-  #tellDropped({ reason, detail, from }: Extract<IntakeResult, { kind: 'dropped' }>): void {
-    this.#droppedSince += 1;
-    if (performance.now() < this.#toldAtMs + 1000) return;
-    this.#toldAtMs = performance.now();
-    this.#options.emit({ event: 'dropped', reason, detail, from, count: this.#droppedSince });
-    this.#droppedSince = 0;
   }
 }

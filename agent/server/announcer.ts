@@ -1,13 +1,11 @@
 /** Our announcement as each network and each peer must see it: signed, with the address that we are reached at there. */
-import { isIPv6 } from 'node:net';
-import { signAnnouncement } from '../../protocol/announcements.ts';
+import { maxDatagramBytes, signAnnouncement } from '../../protocol/announcements.ts';
 import type { Subscribe } from '../../protocol/documents.ts';
 import { type ServerId, everyClient } from '../../protocol/identifiers.ts';
 import type { Identity } from '../tls.ts';
 import type { AnnouncedFacts } from './core-events.ts';
-import type { AnnouncedInterface } from './interfaces.ts';
+import { type AnnouncedInterface, furtherAddresses, isLinkLocal } from './interfaces.ts';
 
-const maxFurtherAddresses = 8;
 /** Addresses of ours; more than a machine has networks. */
 const maxCached = 32;
 
@@ -44,17 +42,28 @@ export class Announcer {
     this.#signed.clear();
   }
 
-  /** For the network of an interface. Nothing before there are facts. */
-  forInterface({ address, also }: AnnouncedInterface): Uint8Array | undefined {
-    return this.#sign(address, also);
+  /**
+   * For the network of an interface: with as many further addresses as fit a datagram, as a server that is heard with few is
+   * better than one that is not heard. Nothing before there are facts.
+   *
+   * @returns what may still be too long, with no further address at all
+   */
+  forInterface({ address, also, ipv6 }: AnnouncedInterface): Uint8Array | undefined {
+    const limit = ipv6 === undefined ? maxDatagramBytes.ipv4 : maxDatagramBytes.ipv6;
+    for (let count = also.length; count > 0; count -= 1) {
+      const message = this.#sign(address, also.slice(0, count));
+      if (message === undefined || message.length <= limit) return message;
+    }
+    return this.#sign(address, []);
   }
 
   /** For a peer that reaches us at that address of ours. */
   forPeer(localAddress: string, interfaces: readonly AnnouncedInterface[]): Uint8Array | undefined {
-    const [address = ''] = localAddress.split('%');
-    if (address === '') return undefined;
-    const others = interfaces.map((announced) => announced.address).filter((other) => other !== address);
-    return this.#sign(address, isIPv6(address) ? others : []);
+    const [local = ''] = localAddress.split('%');
+    const address = isLinkLocal(local) ? interfaces[0]?.address : local;
+    if (address === undefined) return undefined;
+    const own = interfaces.find(({ ipv4, ipv6 }) => ipv4 === address || ipv6 === address);
+    return this.#sign(address, furtherAddresses(address, own, interfaces));
   }
 
   #sign(ip: string, also: readonly string[]): Uint8Array | undefined {
@@ -75,7 +84,7 @@ export class Announcer {
       to: everyClient,
       from: { id: this.#id, address: { ip, port } },
       ...facts,
-      also: also.slice(0, maxFurtherAddresses).map((other) => ({ ip: other, port })),
+      also: also.map((other) => ({ ip: other, port })),
     };
   }
 }

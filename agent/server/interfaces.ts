@@ -5,11 +5,15 @@ import ipaddr from 'ipaddr.js';
 /** A network that we announce on. */
 export interface AnnouncedInterface {
   readonly name: string;
-  /** IPv4 address that others on this network reach us at. */
+  /** Where others on this network reach us: `ipv4` if there is one, else `ipv6`. Never link-local, no zone. */
   readonly address: string;
+  /** By which we join the IPv4 group here; none where there is no IPv4. */
+  readonly ipv4?: string;
+  /** None where there is no IPv6 but link-local, and on `lo`. */
+  readonly ipv6?: string;
   /** Networks that are directly reached here, as `192.168.1.9/24`. */
   readonly networks: readonly string[];
-  /** IPv6 addresses (no zone, never link-local) by which we are reached here as well. */
+  /** Further addresses of ours: those here, then those on other networks, where routers may lead; at most 8. */
   readonly also: readonly string[];
 }
 
@@ -32,6 +36,8 @@ export const containerInterfaces: readonly string[] = [
 ];
 
 const maxInterfaces = 16;
+/** What an announcement may name. */
+const maxFurtherAddresses = 8;
 const notMachines: ReadonlySet<string> = new Set(['multicast', 'broadcast', 'unspecified', 'linkLocal']);
 
 /**
@@ -42,11 +48,30 @@ export function selectInterfaces(
   found: NodeJS.Dict<NetworkInterfaceInfo[]>,
   selection: InterfaceSelection,
 ): readonly AnnouncedInterface[] {
-  return Object.entries(found)
+  const selected = Object.entries(found)
     .filter(([name, addresses]) => isSelected(name, addresses ?? [], selection))
     .flatMap(([name, addresses]) => describeInterface(name, addresses ?? []))
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
     .slice(0, maxInterfaces);
+  return selected.map((own) => ({ ...own, also: furtherAddresses(own.address, own, selected) }));
+}
+
+/**
+ * Our addresses besides the one that a message is about: on the same network first, then the main ones of the others, then the
+ * rest. None of `lo`, which is another machine to everybody else.
+ */
+export function furtherAddresses(
+  than: string,
+  own: Pick<AnnouncedInterface, 'name' | 'address' | 'also'> | undefined,
+  interfaces: readonly AnnouncedInterface[],
+): readonly string[] {
+  const others = interfaces.filter(({ name, address }) => name !== own?.name && !isLoopback(address));
+  const all = [
+    ...(own === undefined ? [] : [own.address, ...own.also]),
+    ...others.map(({ address }) => address),
+    ...others.flatMap(({ also }) => also),
+  ];
+  return [...new Set(all)].filter((address) => address !== than).slice(0, maxFurtherAddresses);
 }
 
 /** The machine's interfaces now, selected. */
@@ -97,23 +122,31 @@ function isSelected(
 }
 
 function describeInterface(name: string, addresses: readonly NetworkInterfaceInfo[]): AnnouncedInterface[] {
-  const usable = addresses.filter(({ address }) => !isLinkLocal(address));
-  const ipv4 = usable.filter(({ family }) => family === 'IPv4');
-  const first = ipv4[0];
-  if (first === undefined) return [];
-  const ipv6 = usable.filter(({ family, internal }) => family === 'IPv6' && !internal);
+  const usable = addresses.filter(({ address, family, internal }) => {
+    return !isLinkLocal(address) && !(internal && family === 'IPv6');
+  });
+  const ipv4 = usable.filter(({ family }) => family === 'IPv4').map(({ address }) => address);
+  const ipv6 = usable.filter(({ family }) => family === 'IPv6').map(({ address }) => address);
+  const [address, ...also] = [...ipv4.slice(0, 1), ...ipv6, ...ipv4.slice(1)];
+  if (address === undefined) return [];
   return [
     {
       name,
-      address: first.address,
-      networks: [...ipv4, ...ipv6].flatMap(({ cidr }) => (cidr === null ? [] : [cidr])),
-      also: ipv6.map(({ address }) => address),
+      address,
+      ...(ipv4[0] === undefined ? {} : { ipv4: ipv4[0] }),
+      ...(ipv6[0] === undefined ? {} : { ipv6: ipv6[0] }),
+      networks: usable.flatMap(({ cidr }) => (cidr === null ? [] : [cidr])),
+      also,
     },
   ];
 }
 
+function isLoopback(address: string): boolean {
+  return ipaddr.process(address).range() === 'loopback';
+}
+
 /** Such an address means something else on each network, so nobody can be sent to it. */
-function isLinkLocal(address: string): boolean {
+export function isLinkLocal(address: string): boolean {
   return !ipaddr.isValid(address) || ipaddr.process(address).range() === 'linkLocal';
 }
 

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { type AnnouncementDropReason, verifyAnnouncement } from '../../protocol/announcements.ts';
 import type { HospDocument, Serves, Subscribe } from '../../protocol/documents.ts';
-import type { Endpoint } from '../../protocol/endpoints.ts';
+import { type Endpoint, formatEndpoint } from '../../protocol/endpoints.ts';
 import { type ServerId, isServerId } from '../../protocol/identifiers.ts';
 import { type Bad, type Result, bad, good } from '../../protocol/result.ts';
 import type { Leaf } from '../../protocol/trust.ts';
@@ -279,7 +279,7 @@ export class Links implements LinkOwner {
       this.#calls.failed(target.key, endpoint, performance.now());
       // That nobody answers is the ordinary fate of a peer that is off.
       if (error.isUntrusted)
-        this.#options.onDropped({ ...bad(error.reason, error.message), from: endpoint.ip });
+        this.#options.onDropped({ ...bad(error.reason, error.message), from: formatEndpoint(endpoint) });
     }
     this.#pump();
   }

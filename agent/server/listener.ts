@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { type Server as TcpServer, type Socket, createServer as createTcpServer } from 'node:net';
 import { type Server as TlsServer, type TLSSocket, createServer as createTlsServer } from 'node:tls';
+import { formatEndpoint } from '../../protocol/endpoints.ts';
 import { type Result, bad, good, quote } from '../../protocol/result.ts';
 import type { CertificateDropReason, Leaf, Role } from '../../protocol/trust.ts';
 import { type Identity, tlsServerOptions, verifyPeer } from '../tls.ts';
@@ -215,6 +216,8 @@ function isSessionProtocol(alpn: string | false | null): alpn is SessionProtocol
   return typeof alpn === 'string' && Object.hasOwn(roles, alpn);
 }
 
-function peerOf({ remoteAddress, remotePort }: Socket): string {
-  return remoteAddress === undefined ? 'unknown' : `${remoteAddress} ${remotePort}`;
+/** An IPv4 caller of a socket that takes both families is an IPv4 caller. */
+function peerOf({ remoteAddress, remotePort = 0 }: Socket): string {
+  if (remoteAddress === undefined) return 'unknown';
+  return formatEndpoint({ ip: remoteAddress.replace(/^::ffff:/, ''), port: remotePort });
 }

@@ -48,7 +48,7 @@ export interface RunningServer {
   setIdentity(identity: Identity): void;
   /** Sends the clients elsewhere; resolves when they are gone or have nowhere to go, after 50 s at the latest. */
   drain(): Promise<void>;
-  /** Says `max="0"` and `bye stopped`, and closes everything. */
+  /** Says `max="0"` and `bye stopped`, and closes everything; up to 3 s where a client or peer does not answer that. */
   close(): Promise<void>;
 }
 
@@ -187,16 +187,17 @@ class Server implements RunningServer {
     if (!this.#config.isAnnounced) return;
     this.#parts.hearing.send((announced) => {
       const message = this.#parts.announcer.forInterface(announced);
-      if (message === undefined || message.length <= maxDatagramBytes.ipv4) return message;
-      this.#tellTooLarge(message.length);
+      const limit = announced.ipv4 === undefined ? maxDatagramBytes.ipv6 : maxDatagramBytes.ipv4;
+      if (message === undefined || message.length <= limit) return message;
+      this.#tellTooLarge(message.length, limit);
       return undefined;
     });
   }
 
-  #tellTooLarge(bytes: number): void {
+  #tellTooLarge(bytes: number, limit: number): void {
     if (this.#isTooLargeTold) return;
     this.#isTooLargeTold = true;
-    const message = `an announcement of ${bytes} bytes fits no datagram (${maxDatagramBytes.ipv4}): it is made on links only, to peers that are configured`;
+    const message = `an announcement of ${bytes} bytes fits no datagram (${limit}): it is made on links only, to peers that are configured`;
     this.#options.emit({ event: 'warning', reason: 'AnnouncementTooLarge', message });
   }
 }

@@ -37,13 +37,50 @@ describe('selectInterfaces', () => {
     expect(selected.map(({ name }) => name)).toEqual(names);
   });
 
-  it('announces the first address that is not link-local, and IPv6 beside it', () => {
+  it('announces on each interface the address there, and the others behind it, its own network first', () => {
     const [eth0, eth1] = selectInterfaces(machine, {
       interfaces: [],
       excludeInterfaces: containerInterfaces,
     });
-    expect(eth0).toMatchObject({ address: '192.168.1.9', also: ['fd00::9'] });
-    expect(eth1).toMatchObject({ address: '10.0.0.4', networks: ['10.0.0.4/8', '10.9.0.4/16'], also: [] });
+    expect(eth0).toEqual({
+      name: 'eth0',
+      address: '192.168.1.9',
+      ipv4: '192.168.1.9',
+      ipv6: 'fd00::9',
+      networks: ['192.168.1.9/24', 'fd00::9/64'],
+      also: ['fd00::9', '10.0.0.4', '10.9.0.4'],
+    });
+    expect(eth1).toEqual({
+      name: 'eth1',
+      address: '10.0.0.4',
+      ipv4: '10.0.0.4',
+      networks: ['10.0.0.4/8', '10.9.0.4/16'],
+      also: ['10.9.0.4', '192.168.1.9', 'fd00::9'],
+    });
+  });
+
+  it('takes an interface that has IPv6 only, and none that has link-local addresses only', () => {
+    const found = { eth0: [ipv6('fe80::1', 64), ipv6('fd00::9', 64)], eth1: [ipv6('fe80::2', 64)] };
+    const interfaces = selectInterfaces(found, { interfaces: [], excludeInterfaces: [] });
+    expect(interfaces).toEqual([
+      { name: 'eth0', address: 'fd00::9', ipv6: 'fd00::9', networks: ['fd00::9/64'], also: [] },
+    ]);
+  });
+
+  it('names at most 8 further addresses, and none of lo to anybody else', () => {
+    const found = Object.fromEntries(
+      Array.from({ length: 12 }, (_, index) => [`eth${index + 10}`, [ipv4(`10.${index}.0.1`, 16)]]),
+    );
+    const interfaces = selectInterfaces(
+      { ...found, lo: machine.lo },
+      { interfaces: ['lo', 'eth*'], excludeInterfaces: [] },
+    );
+    const [first] = interfaces;
+    expect(first?.address).toBe('10.0.0.1');
+    expect(first?.also).toEqual([1, 2, 3, 4, 5, 6, 7, 8].map((index) => `10.${index}.0.1`));
+    expect(interfaces.filter(({ name }) => name !== 'lo').flatMap(({ also }) => also)).not.toContain(
+      '127.0.0.1',
+    );
   });
 
   it('uses lo for IPv4 only', () => {

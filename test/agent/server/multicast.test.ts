@@ -1,12 +1,9 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import {
-  type Multicast,
-  multicastGroup,
-  multicastPort,
-  openMulticast,
-} from '../../../agent/server/multicast.ts';
+import { type Multicast, openMulticast } from '../../../agent/server/multicast.ts';
+import { multicastPort } from '../../../agent/server/multicast-group.ts';
+import { multicastGroup } from '../../../agent/server/multicast-ipv4.ts';
 
 describe('multicast on lo', () => {
   const open: Multicast[] = [];
