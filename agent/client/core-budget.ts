@@ -44,6 +44,24 @@ export function holdDown(state: ClientState, id: ServerId): void {
 /** Our choice: more servers than a home has. */
 const maxHolds = 64;
 
+/**
+ * A `ReleaseFirst` client left a server for this one and came to another. It could tell nobody, as it had left: whoever sent
+ * it would send it again, to and fro for ever. So next time it looks before it leaps.
+ */
+export function noteUnreached(state: ClientState, id: ServerId): void {
+  state.unreached = [...state.unreached.filter((known) => known !== id), id].slice(-maxHolds);
+}
+
+/** It has our bytes now. */
+export function noteReached(state: ClientState, id: ServerId | undefined): void {
+  if (state.unreached.length > 0) state.unreached = state.unreached.filter((known) => known !== id);
+}
+
+/** Whether the old server is left before `id` is dialed. @see [0067] */
+export function isReleasedFirst({ config, unreached }: ClientState, id: ServerId | undefined): boolean {
+  return config.order === 'ReleaseFirst' && (id === undefined || !unreached.includes(id));
+}
+
 /** Milliseconds until a redirect to that server will be followed; 0 where it is not held down. */
 export function heldForMs(state: ClientState, id: ServerId): number {
   return Math.max(0, (state.holds.get(id)?.untilMs ?? 0) - state.nowMs);

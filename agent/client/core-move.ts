@@ -3,7 +3,7 @@
  * the client where it is.
  */
 import type { Redirect, RefusedReason } from '../../protocol/documents.ts';
-import { heldForMs, moveAfterMs } from './core-budget.ts';
+import { heldForMs, isReleasedFirst, moveAfterMs } from './core-budget.ts';
 import type { Candidate } from './core-events.ts';
 import { failSearchDial } from './core-search.ts';
 import { closeSession, endSession, openSession, resumeSession, serverLabel } from './core-sessions.ts';
@@ -63,7 +63,7 @@ export function startMove(turn: Turn, current: Session, target: Candidate, why: 
     sinceMs: state.nowMs,
     framesLostBefore: state.framesLost,
   };
-  if (state.config.order === 'ReleaseFirst') {
+  if (isReleasedFirst(state, target.id)) {
     endSession(turn, current);
     const untilRanMs = state.ranMs + limits.waitingMs;
     state.phase = { name: 'releasing', current: current.id, move, untilRanMs };

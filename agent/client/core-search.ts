@@ -1,7 +1,7 @@
 /** Loss of the serving server, and the search for the next: the list in turn, the first welcome wins. */
 import type { RefusedReason } from '../../protocol/documents.ts';
 import type { ServerId } from '../../protocol/identifiers.ts';
-import { holdDown } from './core-budget.ts';
+import { holdDown, noteReached, noteUnreached } from './core-budget.ts';
 import { trimRingTo } from './core-bytes.ts';
 import type { Candidate } from './core-events.ts';
 import { listCandidates, noteStreamed } from './core-servers.ts';
@@ -72,6 +72,7 @@ export function beginSearch(
     dialing: [],
     nextRanMs: state.ranMs,
     round: 0,
+    wanted: state.config.order === 'ReleaseFirst' ? first?.id : undefined,
   };
   state.phase = { name: 'lost', search: begun };
   return begun;
@@ -132,6 +133,7 @@ export function winSearch(turn: Turn, search: Search, session: Session): void {
   const others = search.dialing.flatMap((id) => (id === session.id ? [] : (state.sessions.get(id) ?? [])));
   const same = sessionsAt(state, session.server?.id).filter(({ id }) => id !== session.id);
   for (const other of new Set([...others, ...same])) closeSession(turn, other, 'abandoned');
+  if (search.wanted !== undefined) noteUnreached(state, search.wanted);
   takeOver(turn, session, undefined, {
     from: search.left?.name,
     reason: search.why,
@@ -157,6 +159,7 @@ export function takeOver(turn: Turn, session: Session, cut: number | undefined, 
   state.phase = { name: 'stream', current: session.id };
   state.isLagTold = false;
   noteStreamed(turn, session);
+  noteReached(state, session.server?.id);
   turn.effects.push({
     kind: 'tell',
     event: {

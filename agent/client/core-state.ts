@@ -120,6 +120,8 @@ export interface Search {
   /** Whom we streamed to, and until where. */
   readonly left: { readonly id: ServerId; readonly name: string; readonly sent: number } | undefined;
   readonly why: string;
+  /** Whom a `ReleaseFirst` client left the old server for. */
+  readonly wanted: ServerId | undefined;
 }
 
 /** Told at the new server's first ack. */
@@ -181,6 +183,8 @@ export interface ClientState {
   /** When it moved for rank. */
   rankMoves: readonly number[];
   readonly holds: Map<ServerId, Hold>;
+  /** Whom a `ReleaseFirst` client left a server for in vain: dialed before it leaves again, until reached once. */
+  unreached: readonly ServerId[];
   lagMoveAfterRanMs: number;
   isLagTold: boolean;
   isOverTold: boolean;

@@ -38,6 +38,7 @@ export function createClientState(start: ClientStart, nowMs: number): ClientStat
     heard: [],
     rankMoves: [],
     holds: new Map(),
+    unreached: [],
     lagMoveAfterRanMs: 0,
     isLagTold: false,
     isOverTold: false,

@@ -429,7 +429,64 @@ describe('ReleaseFirst', () => {
     script.ackAll('B');
     expect(script.told('handedOver')).toMatchObject([{ from: 'a', to: 'b', reason: 'rank', framesLost: 0 }]);
   });
+
+  it('is followed once to a server that is not reached; the next time that is dialed before A is left', () => {
+    const script = new ClientScript({ config: { order: 'ReleaseFirst' } }).startAtA();
+    leaveAForNothing(script);
+    script.redirect('A', 'B', 'requires');
+    expect(script.of('end')).toEqual([]);
+    expect(script.of('dial')).toMatchObject([{ expectId: idOf('B') }]);
+    fail(script, 'B');
+    expect(script.of('refused')).toMatchObject([{ session: script.session('A'), id: idOf('B') }]);
+    expect(script.core.phase.name).toBe('stream');
+  });
+
+  it('looks before it leaves where another server was quicker than the one it was sent to', () => {
+    const script = new ClientScript({ config: { order: 'ReleaseFirst' } }).startAtA();
+    script.peers('A', 'C');
+    script.redirect('A', 'B', 'drain');
+    script.ackAll('A');
+    script.pass(400);
+    script.welcome('C');
+    script.forget();
+    script.redirect('C', 'B', 'drain');
+    expect(script.of('end')).toEqual([]);
+    expect(script.of('dial')).toMatchObject([{ expectId: idOf('B') }]);
+  });
+
+  it('is the order again when the server was reached once', () => {
+    const script = new ClientScript({ config: { order: 'ReleaseFirst' } }).startAtA();
+    leaveAForNothing(script);
+    script.redirect('A', 'B', 'requires');
+    script.welcome('B');
+    script.produceCut(10);
+    script.ackAll('A');
+    script.ackAll('B');
+    script.forget();
+    script.redirect('B', 'C', 'drain');
+    script.ackAll('B');
+    script.welcome('C');
+    script.forget();
+    script.redirect('C', 'B', 'drain');
+    expect(script.of('end')).toHaveLength(1);
+    expect(script.of('dial')).toEqual([]);
+  });
 });
+
+/** Redirected to B, which is not there: back at A. */
+function leaveAForNothing(script: ClientScript): void {
+  script.redirect('A', 'B', 'requires');
+  script.ackAll('A');
+  fail(script, 'B');
+  script.welcome('A');
+  script.ackAll('A');
+  script.forget();
+}
+
+function fail(script: ClientScript, letter: 'B'): void {
+  const session = script.session(letter);
+  script.tell({ kind: 'dialFailed', session, reason: 'unreachable', detail: 'nobody there' });
+}
 
 describe('a renewed certificate', () => {
   it('is a handover to the same server that costs no budget', () => {
