@@ -1,6 +1,7 @@
 /** STATE/state.json: what an agent must remember over a restart (boot, peers with hold-down, terms). */
 import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
+import { within } from './clock.ts';
 
 /** Sections by owner (`server`, a client's name); each owner parses what it gets back. */
 export interface StateFile {
@@ -9,7 +10,7 @@ export interface StateFile {
   write(section: string, value: unknown): void;
   /** Resolves when all that was given is on disk, or could not be written. */
   flush(): Promise<void>;
-  /** Flushes and stops. */
+  /** Flushes, for 5 s at most where the file system hangs, and stops. */
   close(): Promise<void>;
 }
 
@@ -26,6 +27,7 @@ const previousName = 'state.json.previous';
 /** Ours are a few KiB; what is larger is not ours. */
 const maxStateBytes = 4 * 1024 * 1024;
 const retryAfterMs = 10_000;
+const closeLimitMs = 5000;
 
 /**
  * Opens the state, made empty where there is none. A file that does not parse (a torn write of a worn-out card) is passed
@@ -69,7 +71,7 @@ class WrittenState implements StateFile {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    await this.flush();
+    await within(this.flush(), closeLimitMs);
   }
 
   #schedule(): void {

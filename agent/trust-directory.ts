@@ -5,6 +5,7 @@
 import { readFile, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { type TrustSet, emptyTrust } from '../protocol/trust.ts';
+import { within } from './clock.ts';
 import { ConfigError } from './control/config-error.ts';
 import type { BundleTexts } from './control/trust-sources.ts';
 import type { EmitEvent } from './events.ts';
@@ -26,6 +27,8 @@ export interface WatchedTrust extends LiveTrust {
 /** Two looks must see the same before it is read, so that nothing half-written is: changes apply within a second. */
 const lookEveryMs = 300;
 const maxFileBytes = 1 << 20;
+/** Its file system may hang. */
+const closeLimitMs = 5000;
 
 /**
  * Reads the trust set and keeps it up to date.
@@ -90,7 +93,7 @@ class TrustWatcher implements WatchedTrust {
     this.#isClosed = true;
     clearTimeout(this.#timer);
     this.#listeners.clear();
-    await this.#working;
+    await within(this.#working, closeLimitMs);
   }
 
   #lookLater(): void {

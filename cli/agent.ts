@@ -90,4 +90,16 @@ async function stopOnSignal(agent: RunningAgent): Promise<void> {
   };
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
   await agent.stop(await promise);
+  endEvenIfAFileSystemHangs();
+}
+
+const leftAfterMs = 3000;
+
+/** Node waits for its file threads, in process.exit too: with one that hangs it would be here for ever. */
+function endEvenIfAFileSystemHangs(): void {
+  const kill = (): void => {
+    printNote('homing: a file system hangs: ending without it');
+    process.kill(process.pid, 'SIGKILL');
+  };
+  setTimeout(kill, leftAfterMs).unref();
 }

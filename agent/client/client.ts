@@ -11,7 +11,7 @@ import type { Identity } from '../tls.ts';
 import { ClientSessions } from './client-sessions.ts';
 import type { Candidate, ClientConfig, ClientEffect, ClientEvent, ClientStatus } from './core-events.ts';
 import type { ClientState } from './core-state.ts';
-import { clientStatus } from './core-status.ts';
+import { clientStatus, isUnserved } from './core-status.ts';
 import { createClientState, nextTerm, step } from './core.ts';
 import { Ring } from './ring.ts';
 import type { RingBudget } from './ring-budget.ts';
@@ -44,7 +44,7 @@ export interface RunningClient {
   readonly ended: Promise<ClientEnd>;
   /** Goes on with another certificate of the same key, by a handover to the same server. */
   renew(identity: Identity): void;
-  /** Stops the source, gives the server 5 s to make the rest durable, and closes everything. */
+  /** Stops the source, gives the server, if one takes its bytes, 5 s to make the rest durable, and closes everything. */
   close(): Promise<void>;
 }
 
@@ -135,15 +135,23 @@ class ClientRun implements RunningClient {
   async #close(): Promise<void> {
     await this.#source.close();
     this.#take({ kind: 'sourceEnded' });
+    if (isUnserved(this.#core)) this.#ended.resolve('closed');
     const grace = AbortSignal.timeout(closeGraceMs);
     grace.addEventListener('abort', () => this.#ended.resolve('closed'));
-    await this.#ended.promise;
+    if ((await this.#ended.promise) === 'closed') this.#tellUndelivered();
     for (const timer of this.#timers) clearInterval(timer);
     clearTimeout(this.#wakeTimer);
     this.#stopRechecks();
     this.#share.leave();
     await this.#discovery?.close();
     await this.#sessions.close();
+  }
+
+  #tellUndelivered(): void {
+    const { produced, durable, name: client } = clientStatus(this.#core);
+    if (produced === durable) return;
+    const message = `stopped with ${produced - durable} bytes that no server has made durable`;
+    this.#options.emit({ event: 'warning', reason: 'Undelivered', client, message });
   }
 
   #transport(identity: Identity): Transport {

@@ -46,7 +46,8 @@ export function openSession(
     ...(candidate.id === undefined ? {} : { expectId: candidate.id }),
     hello: {
       moveAfterMs: moveAfterMs(state),
-      ...(left.id === undefined ? {} : { left: left.id, leftWhy: left.why }),
+      // On the wire it is one word: `bye stopped` of our events would be no document.
+      ...(left.id === undefined ? {} : { left: left.id, leftWhy: left.why.replaceAll(' ', '-') }),
     },
   });
   return session;
@@ -115,7 +116,7 @@ export function limitSession(turn: Turn, session: Session, upTo: number): void {
 }
 
 /** The session is gone: what the ring gave up relying on it is lost. */
-export function dropSession(state: ClientState, session: Session): void {
+function dropSession(state: ClientState, session: Session): void {
   if (!state.sessions.delete(session.id)) return;
   if (session.exposedFrom < session.exposedTo) {
     loseBytes(state, session.exposedFrom, session.exposedTo);

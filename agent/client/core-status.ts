@@ -30,3 +30,10 @@ export function clientStatus(state: ClientState): ClientStatus {
     ...(state.lastHandover === undefined ? {} : { lastHandover: state.lastHandover }),
   };
 }
+
+/** True where nothing is in flight and nobody to wait for: there are no bytes, or every server that is known was asked. */
+export function isUnserved({ phase, produced, ringStart }: ClientState): boolean {
+  if (phase.name !== 'lost') return false;
+  const { round, queue, dialing } = phase.search;
+  return produced === ringStart || round > 0 || queue.length + dialing.length === 0;
+}

@@ -70,6 +70,11 @@ export class RecordPlan {
     return this.#queue.bytes;
   }
 
+  /** Forgets what was not taken; nothing may be written any more. */
+  clear(): void {
+    this.#queue.clear();
+  }
+
   /** True where there is nothing to take. */
   get isEmpty(): boolean {
     return this.#queue.isEmpty;

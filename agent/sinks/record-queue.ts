@@ -48,6 +48,12 @@ export class RecordQueue {
     this.#chunks += 1;
   }
 
+  clear(): void {
+    this.#items = [];
+    this.#bytes = 0;
+    this.#chunks = 0;
+  }
+
   /** The next item; of two files in a row, the first of which would stay empty, the second. */
   peek(): QueueItem | undefined {
     while (this.#items[0]?.kind === 'file' && this.#items[1]?.kind === 'file') this.#items.shift();

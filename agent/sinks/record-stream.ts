@@ -59,6 +59,7 @@ export class RecordStream implements SinkStream {
   #wantsAll = false;
   #isClosing = false;
   #isDone = false;
+  #isAbandoned = false;
   /** A failed fdatasync may have thrown dirty pages away: nothing behind it can be vouched for any more. */
   #isFrozen = false;
 
@@ -115,6 +116,20 @@ export class RecordStream implements SinkStream {
     return this.#isClosing;
   }
 
+  /** Memory that it holds though its session is over. */
+  get leftBytes(): number {
+    return this.#isClosing ? this.#plan.backlogBytes + (this.#batch?.bytes ?? 0) : 0;
+  }
+
+  /** A disk that takes nothing keeps no bytes of a session that is over: its client has what is not durable. */
+  abandon(): void {
+    this.#isAbandoned = true;
+    this.#isFrozen = true;
+    this.#plan.clear();
+    this.#closed.resolve();
+    if (this.#segment === undefined && this.#batch === undefined) this.#isDone = true;
+  }
+
   /** When there is something to do, on the host's clock; undefined where there is nothing. */
   dueAtMs(mayWrite: boolean): number | undefined {
     if (this.#isDone) return undefined;
@@ -130,15 +145,20 @@ export class RecordStream implements SinkStream {
   async step(allowance: number): Promise<number> {
     let written = 0;
     try {
-      written = await this.#writeSome(Math.min(maxBatchBytes, allowance));
-      if (this.#isSafeDue()) await this.#makeSafe();
-      if (this.#isClosing && this.#batch === undefined && this.#plan.isEmpty) await this.#finish();
+      if (this.#isAbandoned) await this.#giveUp();
+      else written = await this.#writeSome(Math.min(maxBatchBytes, allowance));
+      if (!this.#isAbandoned && this.#isSafeDue()) await this.#makeSafe();
+      if (this.#isFinishable) await this.#finish();
     } catch (error) {
       this.#retryAtMs = this.#host.now() + retryAfterMs;
       this.#host.onFailure(error);
       if (this.#isClosing) await this.#giveUp();
     }
     return written;
+  }
+
+  get #isFinishable(): boolean {
+    return this.#isClosing && !this.#isDone && this.#batch === undefined && this.#plan.isEmpty;
   }
 
   #ordinaryDueAtMs(isWaiting: boolean): number {
@@ -246,6 +266,8 @@ export class RecordStream implements SinkStream {
   async #giveUp(): Promise<void> {
     const handle = this.#segment?.handle;
     this.#segment = undefined;
+    this.#batch = undefined;
+    this.#plan.clear();
     this.#isFrozen = true;
     this.#isDone = true;
     await handle?.close().catch(() => undefined);

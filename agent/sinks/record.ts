@@ -37,6 +37,8 @@ const defaultKeepFreeBytes = 2 * 1024 ** 3;
 const defaultBytesPerSecond = 16 * 1024 ** 2;
 const stuckMs = 10_000;
 const closeLimitMs = 5000;
+/** What sessions that are over may leave to a disk that takes nothing now: clients of a hung disk come again and again. */
+const maxLeftBytes = 16 * 1024 * 1024;
 
 /**
  * Opens the sink: makes the directory, cuts back what the last run left unsafe.
@@ -87,6 +89,7 @@ class RecordSink implements Sink {
   }
 
   open(address: StreamAddress): SinkStream {
+    this.#boundLeft();
     const path = streamFolder(this.#options.directory, address.name, address.stream);
     const shared = this.#folders.get(path) ?? {
       folder: new RecordFolder(this.#options.directory, path),
@@ -103,8 +106,8 @@ class RecordSink implements Sink {
 
   async close(): Promise<void> {
     const closing = Promise.all(this.#streams.map((stream) => stream.close()));
-    await within(closing, closeLimitMs);
-    await this.#loop.close(closeLimitMs);
+    const isClosed = await within(closing, closeLimitMs);
+    await this.#loop.close(isClosed ? closeLimitMs : 0);
   }
 
   #next(): Work | number {
@@ -162,6 +165,18 @@ class RecordSink implements Sink {
   #mayWriteInMs(stream: RecordStream, now: number): number {
     if (stream.isClosing) return 0;
     return Math.max(this.#rates.waitMs(stream.address.name, now), this.space.waitMs(now));
+  }
+
+  /** Oldest first. */
+  #boundLeft(): void {
+    let left = this.#streams.reduce((sum, { leftBytes }) => sum + leftBytes, 0);
+    for (const stream of this.#streams) {
+      if (left <= maxLeftBytes) break;
+      if (stream.leftBytes === 0) continue;
+      left -= stream.leftBytes;
+      stream.abandon();
+    }
+    this.#dropDone();
   }
 
   #dropDone(): void {

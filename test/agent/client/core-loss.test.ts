@@ -219,6 +219,8 @@ describe('bye', () => {
       script.tell({ kind: 'bye', session: script.session('A'), reason });
       expect(dialed(script)).toContain(idOf('B'));
       expect(script.core.holds.size).toBe(0);
+      // A word of the hello, or the next server would refuse it as no document.
+      expect(script.of('dial').at(-1)?.hello.leftWhy).toBe(`bye-${reason}`);
     },
   );
 
