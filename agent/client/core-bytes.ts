@@ -126,8 +126,18 @@ function giveUpUnsent(turn: Turn): void {
   tellOver(turn);
   const next = firstPointAtOrAbove(state.cuts, state.produced - state.share);
   const to = next?.offset ?? state.produced;
-  loseBytes(state, state.ringStart, to);
+  loseUnsafe(state, to);
   moveRingStart(turn, to, true);
+}
+
+/** What the last server had made durable before it was lost is still there: only its sequel is lost. */
+function loseUnsafe(state: ClientState, to: number): void {
+  const from = Math.max(state.ringStart, state.safeTo);
+  if (from >= to) return;
+  const frame = lastPointAtOrBelow(state.frames, from)?.offset ?? from;
+  // A frame that is safe in part only is lost.
+  if (from > state.ringStart && frame < from) state.framesLost += 1;
+  loseBytes(state, from, to);
 }
 
 /** Counts bytes that no server and no ring holds. */

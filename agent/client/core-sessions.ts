@@ -118,6 +118,7 @@ export function limitSession(turn: Turn, session: Session, upTo: number): void {
 /** The session is gone: what the ring gave up relying on it is lost. */
 function dropSession(state: ClientState, session: Session): void {
   if (!state.sessions.delete(session.id)) return;
+  state.safeTo = Math.max(state.safeTo, session.durable);
   if (session.exposedFrom < session.exposedTo) {
     loseBytes(state, session.exposedFrom, session.exposedTo);
   }

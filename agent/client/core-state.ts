@@ -160,6 +160,8 @@ export interface ClientState {
   ringStart: number;
   /** What was before `ringStart` was given up, and no cut is there. */
   isGapAtStart: boolean;
+  /** Durable at servers that were left: they have every byte before it that was not counted as lost. */
+  safeTo: number;
   share: number;
   readonly cuts: OffsetList;
   /** `value`: frames that begin there and before the next point. */

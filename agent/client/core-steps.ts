@@ -3,7 +3,7 @@
  * (5) when it has all up to the cut on disk, the next one begins there, (6) the old one gets FIN when it has everything.
  * So [..., cut) is safe here and [cut, ...) there, whatever fails.
  */
-import { countRankMove } from './core-budget.ts';
+import { countRankMove, holdDown } from './core-budget.ts';
 import { isLagging, isOverLagShare } from './core-lag.ts';
 import { beginSearch, takeOver } from './core-search.ts';
 import { closeSession, endSession, serverLabel } from './core-sessions.ts';
@@ -112,7 +112,7 @@ function endOldPart(turn: Turn, phase: PhaseNamed<'tail'>): boolean {
  * Where the old server's part ends: behind the cut each PID has begun a new PES packet; what was sent already stays sent.
  * Undefined while that is not known and there is time.
  */
-export function tailEnd(state: ClientState): number | undefined {
+function tailEnd(state: ClientState): number | undefined {
   const { phase } = state;
   const current = currentSession(state);
   if (phase.name !== 'tail' || current === undefined) return undefined;
@@ -155,6 +155,8 @@ function leaveFor(turn: Turn, phase: PhaseWithTarget, current: Session, cut?: nu
   const target = targetSession(state);
   if (target === undefined) return;
   if (phase.move.why === 'rank') countRankMove(state);
+  // Others see nothing of what we left it for, and would send us back at once.
+  if (phase.move.why === 'lag' && current.server !== undefined) holdDown(state, current.server.id);
   current.giveUpRanMs = state.ranMs + limits.waitingMs;
   takeOver(turn, target, cut, {
     from: serverLabel(current),

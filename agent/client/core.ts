@@ -59,6 +59,7 @@ function noBytes(share: number) {
     produced: 0,
     ringStart: 0,
     isGapAtStart: false,
+    safeTo: 0,
     share,
     cuts: { points: [] },
     frames: { points: [] },

@@ -410,6 +410,9 @@ describe('a server that makes nothing durable', () => {
     script.welcome('B');
     expect(script.of('end')).toMatchObject([{ session: script.session('A'), offset: 110 }]);
     expect(script.of('begin').at(-1)).toMatchObject({ session: script.session('B'), offset: 0 });
+    // B sees nothing of that disk.
+    script.redirect('B', 'A');
+    expect(script.of('refused')).toMatchObject([{ id: idOf('A'), reason: 'held', retryAfterMs: 5000 }]);
   });
 });
 

@@ -105,6 +105,25 @@ describe('a ring over its share', () => {
     expect(script.of('begin')).toMatchObject([{ offset: 50, why: 'gap' }]);
   });
 
+  it('does not count as lost what the last server had made durable', () => {
+    const script = new ClientScript({ share: 100 });
+    script.welcome('A');
+    for (const pts of [0, 1, 2, 3]) {
+      const offset = script.core.produced;
+      script.produce(20, [
+        { kind: 'pes', offset, pid: 256, isVideo: true },
+        ...(pts % 2 === 0 ? [{ kind: 'cut' as const, offset, quality: 'idr' as const }] : []),
+      ]);
+    }
+    // In the middle of the second frame, behind the first cut.
+    script.ack('A', 30);
+    script.tell({ kind: 'closed', session: script.session('A'), how: 'reset', detail: 'gone' });
+    script.produceCut(40);
+    expect(script.core).toMatchObject({ ringStart: 40, bytesLost: 10, framesLost: 1 });
+    script.produceCut(60);
+    expect(script.core).toMatchObject({ ringStart: 80, bytesLost: 50, framesLost: 3 });
+  });
+
   it('leaves a server that takes nothing at all', () => {
     const script = new ClientScript({ share: 100 });
     script.welcome('A');
