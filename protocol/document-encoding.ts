@@ -73,7 +73,9 @@ function connectAttributes(connect: Connect): Attributes {
 }
 
 function encodePeers({ servers }: Peers): string {
-  const elements = servers.map((server) => encodeElement('server', { id: encodeReference(server) }));
+  const elements = servers.map((server) => {
+    return encodeElement('server', { id: encodeReference(server), also: encodeEndpoints(server.also ?? []) });
+  });
   return `<peers>${elements.join('')}</peers>`;
 }
 

@@ -19,6 +19,8 @@ export type ReadBody = (body: AttributeReader, hosp: AttributeReader) => HospDoc
 
 /** At most this many servers in a fail-over list. */
 export const maxListedServers = 16;
+/** Of each of them, besides its own: 16 servers with these stay below 8 KiB. */
+export const maxListedAddresses = 4;
 
 /** By the child's name; a child that is not in here is unknown and ignored. */
 export const bodyReaders: ReadonlyMap<string, ReadBody> = new Map<string, ReadBody>([
@@ -132,9 +134,10 @@ function readPeers(body: AttributeReader): Peers {
   if (elements.length > maxListedServers) body.fail(`more than ${maxListedServers} servers`);
   const servers = elements.slice(0, maxListedServers).map((element): ServerReference => {
     const reader = new AttributeReader(element);
-    const server = reader.server('id');
+    const { id, address } = reader.server('id');
+    const also = reader.has('also') ? reader.endpoints('also').slice(0, maxListedAddresses) : [];
     if (reader.problem !== undefined) body.fail(reader.problem);
-    return server;
+    return also.length > 0 ? { id, address, also } : { id, address };
   });
   return { kind: 'peers', servers };
 }

@@ -12,6 +12,8 @@ import { parseXml, type XmlElement, type XmlProblem } from './xml.ts';
 export interface ServerReference {
   readonly id: ServerId;
   readonly address: Endpoint;
+  /** In a fail-over list: at most 4 further addresses. Other documents name them beside it. */
+  readonly also?: readonly Endpoint[];
 }
 
 /** Fig 8A: a server says that it is here, what it can and how full it is. */

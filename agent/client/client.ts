@@ -10,6 +10,7 @@ import type { Source, SourceListener } from '../sources/source.ts';
 import type { Identity } from '../tls.ts';
 import { ClientSessions } from './client-sessions.ts';
 import type { Candidate, ClientConfig, ClientEffect, ClientEvent, ClientStatus } from './core-events.ts';
+import { fromReference } from './core-servers.ts';
 import type { ClientState } from './core-state.ts';
 import { clientStatus, isUnserved } from './core-status.ts';
 import { createClientState, nextTerm, step } from './core.ts';
@@ -263,7 +264,7 @@ class ClientRun implements RunningClient {
 
 function listServers(servers: readonly Endpoint[], saved: SavedClient): Candidate[] {
   const configured = servers.map((endpoint) => ({ endpoints: [endpoint] }));
-  return [...configured, ...saved.servers.map(({ id, address }) => ({ id, endpoints: [address] }))];
+  return [...configured, ...saved.servers.map(fromReference)];
 }
 
 function clientIdOf({ leaf }: Identity): ClientId {

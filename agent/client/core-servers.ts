@@ -44,7 +44,7 @@ const maxEndpoints = 9;
 
 /** A server as documents name it, to be dialed. */
 export function fromReference(reference: ServerReference): Candidate {
-  return { id: reference.id, endpoints: [reference.address] };
+  return { id: reference.id, endpoints: [reference.address, ...(reference.also ?? [])] };
 }
 
 /** Takes the serving (or next) server's list; what it no longer names is kept behind. */
@@ -81,8 +81,9 @@ export function noteHeard(state: ClientState, server: Candidate): boolean {
 }
 
 function knownServers(state: ClientState): ServerReference[] {
-  const streamed = state.streamed.toReversed().flatMap(({ id, endpoints: [address] }) => {
-    return id === undefined || address === undefined ? [] : [{ id, address }];
+  const streamed = state.streamed.toReversed().flatMap(({ id, endpoints: [address, ...also] }) => {
+    if (id === undefined || address === undefined) return [];
+    return [also.length > 0 ? { id, address, also } : { id, address }];
   });
   const seen = new Set<ServerId>();
   return [...streamed.slice(0, 1), ...state.peers, ...streamed.slice(1), ...state.older]

@@ -14,7 +14,13 @@ const maxSavedServers = 16;
 
 /** JSON for the state file. */
 export function encodeSavedClient({ term, servers }: SavedClient): unknown {
-  return { term, servers: servers.map(({ id, address }) => ({ id, address: formatEndpoint(address) })) };
+  return {
+    term,
+    servers: servers.map(({ id, address, also = [] }) => {
+      const further = also.length > 0 ? { also: also.map(formatEndpoint) } : {};
+      return { id, address: formatEndpoint(address), ...further };
+    }),
+  };
 }
 
 /** What `encodeSavedClient` made, as far as it is whole: a damaged state file costs what is damaged and no more. */
@@ -31,7 +37,9 @@ function parseServer(saved: unknown): ServerReference[] {
   const id = propertyOf(saved, 'id');
   const address = parseAddress(propertyOf(saved, 'address'));
   if (typeof id !== 'string' || !isServerId(id) || address === undefined) return [];
-  return [{ id, address }];
+  const further = propertyOf(saved, 'also');
+  const also = Array.isArray(further) ? further.flatMap((text) => parseAddress(text) ?? []) : [];
+  return [also.length > 0 ? { id, address, also } : { id, address }];
 }
 
 function parseAddress(text: unknown): Endpoint | undefined {

@@ -1,6 +1,7 @@
 /** The fail-over list of each client: where to go when we are gone without a word. */
-import { maxListedServers } from '../../protocol/document-parsing.ts';
+import { maxListedAddresses, maxListedServers } from '../../protocol/document-parsing.ts';
 import type { ServerReference } from '../../protocol/documents.ts';
+import { isSameEndpoint } from '../../protocol/endpoints.ts';
 import { type Preferences, rankServers } from '../../protocol/ranking.ts';
 import { type Peer, type ServerState, type Turn, hasAll, rankedPeer, referenceOf } from './core-state.ts';
 
@@ -32,8 +33,18 @@ function listServers(state: ServerState, wishes: Preferences, nowMs: number): re
   const ranked = rankServers(open.map(rankedPeer), wishes).flatMap(({ id }) => byId.get(id) ?? []);
   return ranked
     .toSorted((a, b) => groupOf(a, wishes, nowMs) - groupOf(b, wishes, nowMs))
-    .flatMap((peer) => referenceOf(peer) ?? [])
+    .flatMap((peer) => listed(peer) ?? [])
     .slice(0, maxListedServers);
+}
+
+/** With the other addresses that it announces: a client on another network than ours may reach it by those only. */
+function listed(peer: Peer): ServerReference | undefined {
+  const reference = referenceOf(peer);
+  if (reference === undefined) return undefined;
+  const also = peer.endpoints
+    .filter((endpoint) => !isSameEndpoint(endpoint, reference.address))
+    .slice(0, maxListedAddresses);
+  return also.length > 0 ? { ...reference, also } : reference;
 }
 
 function groupOf(peer: Peer, wishes: Preferences, nowMs: number): number {

@@ -20,6 +20,10 @@ const endpoints: fc.Arbitrary<Endpoint> = fc
   .tuple(fc.oneof(ipv4, ipv6), ports)
   .map(([address, port]) => ({ ...address, port }));
 const references: fc.Arbitrary<ServerReference> = fc.record({ id: serverIds, address: endpoints });
+const listedServers: fc.Arbitrary<ServerReference> = fc.record(
+  { id: serverIds, address: endpoints, also: fc.array(endpoints, { minLength: 1, maxLength: 4 }) },
+  { requiredKeys: ['id', 'address'] },
+);
 const features = fc.uniqueArray(textOf('abcdefghijklmnopqrstuvwxyz0123456789.-', 1, 32), {
   maxLength: 32,
 });
@@ -109,7 +113,7 @@ export const documents: fc.Arbitrary<HospDocument> = fc.oneof(
     received: Math.max(a, b),
     durable: Math.min(a, b),
   })),
-  fc.record({ kind: fc.constant('peers' as const), servers: fc.array(references, { maxLength: 16 }) }),
+  fc.record({ kind: fc.constant('peers' as const), servers: fc.array(listedServers, { maxLength: 16 }) }),
   fc.record(
     {
       kind: fc.constant('bye' as const),
@@ -139,7 +143,7 @@ export const goldenDocuments: readonly string[] = [
   `${open}><ping/></hosp>`,
   `${open}><welcome/></hosp>`,
   `${open}><ack received="376" durable="188"/></hosp>`,
-  `${open}><peers><server id="${server};ip=[fd00::9]:17320"/><server id="hcsp:gc3YWhxMRQGVbboYIEgxwA;ip=10.0.0.1:1"/></peers></hosp>`,
+  `${open}><peers><server id="${server};ip=[fd00::9]:17320"/><server id="hcsp:gc3YWhxMRQGVbboYIEgxwA;ip=10.0.0.1:1" also="[fd00::7]:2,10.1.0.1:1"/></peers></hosp>`,
   `${open}><bye reason="replaced" term="1700000000003"/></hosp>`,
   `${open}><signed>MIIEPA==</signed></hosp>`,
   `${open}><serves client="${client}" term="1700000000001"/></hosp>`,
