@@ -38,6 +38,8 @@ export interface ConnectionOptions {
   readonly listener: ConnectionListener;
 }
 
+/** What a later version says is no business of ours, but a sign of life. */
+const unknownDocument: HospDocument = { kind: 'ping' };
 /** How long FIN may take to be answered. */
 const lingerMs = 2000;
 
@@ -187,12 +189,12 @@ export class Connection {
     this.#lines.push(bytes);
     for (let line = this.#lines.next(); line !== undefined; line = this.#lines.next()) {
       const parsed = line.ok ? parseDocument(line.value) : line;
-      if (!parsed.ok) {
+      if (parsed.ok) this.#take(parsed.value.body);
+      else if (parsed.reason === 'child') this.#take(unknownDocument);
+      else {
         this.#finish('error', parsed.detail);
         this.#socket?.destroy();
-        return;
       }
-      this.#take(parsed.value.body);
       if (this.#isOver) return;
     }
   }

@@ -12,7 +12,7 @@ export interface OffsetList {
 }
 
 /** Above this every second point is merged away: a ring of hours of a slow sensor costs no more than this. */
-export const maxPoints = 4096;
+const maxPoints = 4096;
 
 /**
  * Adds a point behind all others; what is not above the last one is dropped.

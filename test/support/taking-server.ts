@@ -1,4 +1,5 @@
 /** A server that takes every client that its CA signed, keeps bytes in memory, and redirects when the test says so. */
+import type { Socket } from 'node:net';
 import { openListener, type Listener } from '../../agent/server/listener.ts';
 import { ClientSession } from '../../agent/server/sessions.ts';
 import type { Identity } from '../../agent/tls.ts';
@@ -22,6 +23,8 @@ export interface TakingServer {
   redirect(target: ServerReference, why: Redirect['why']): void;
   tellPeers(servers: readonly ServerReference[]): void;
   bye(reason: Bye['reason'], term?: number): void;
+  /** Says what our code never would. */
+  sayRaw(line: string): void;
   /** As a crash: every connection is reset, the port is closed. */
   crash(): void;
   close(): Promise<void>;
@@ -43,7 +46,7 @@ class MemoryServer implements TakingServer {
   readonly refusals: Refused[] = [];
   readonly sessions = new Set<ClientSession>();
   readonly #all = new Set<ClientSession>();
-  readonly #sockets = new Set<{ resetAndDestroy(): void; destroy(): void }>();
+  readonly #sockets = new Set<Socket>();
   #listener: Listener | undefined;
   #refusal: Bye['reason'] | undefined;
 
@@ -120,6 +123,10 @@ class MemoryServer implements TakingServer {
 
   bye(reason: Bye['reason'], term?: number): void {
     for (const session of this.sessions) session.bye(reason, term);
+  }
+
+  sayRaw(line: string): void {
+    for (const socket of this.#sockets) socket.write(`${line}\n`);
   }
 
   crash(): void {

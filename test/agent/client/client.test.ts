@@ -229,6 +229,19 @@ describe('a client over real TLS', () => {
     expect(pi.sink.streams[0]?.commits).toBeGreaterThan(0);
   });
 
+  it('ignores what a later version says, and leaves a server whose lines are none', async () => {
+    const pi = await server('pi');
+    const { client, events } = start([pi], openLines, lines);
+    await until('it streams', () => client.status().durable > 1000);
+    pi.sayRaw('<hosp xmlns="http://www.darwin-hcs.org/arch/hosp/1.0"><news/></hosp>');
+    const before = client.status().durable;
+    await until('it goes on', () => client.status().durable > before + 2000);
+    expect(named(events, 'disconnected')).toEqual([]);
+    pi.sayRaw('<!DOCTYPE hosp>');
+    await until('it left', () => named(events, 'disconnected').length > 0);
+    expect(named(events, 'disconnected')).toMatchObject([{ from: 'pi', reason: 'error' }]);
+  });
+
   it('ends for good when it is replaced', async () => {
     const pi = await server('pi');
     const { client, events } = start([pi], openLines, lines);
@@ -244,7 +257,7 @@ describe('a client over real TLS', () => {
     await until('it streams', () => first.client.status().durable > 1000);
     await first.client.close();
     const saved = first.saved.at(-1) ?? { term: 0, servers: [] };
-    expect(saved.servers).toEqual([pi.reference]);
+    expect(saved.servers).toMatchObject([pi.reference]);
     const future = { ...saved, term: saved.term + 1e9 };
     const second = start([], openLines, { ...lines, saved: future });
     await until('it streams again', () => second.client.status().durable > 1000);
