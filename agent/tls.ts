@@ -3,7 +3,7 @@ import { type KeyObject, type X509Certificate, constants, createPrivateKey } fro
 import { readFile, stat } from 'node:fs/promises';
 import { type SecureContextOptions, type TLSSocket, type TlsOptions, connect } from 'node:tls';
 import type { Endpoint } from '../protocol/endpoints.ts';
-import { spkiOf } from '../protocol/certificate-encoding.ts';
+import { spkiOf } from '../protocol/certificate-signature.ts';
 import { hashBytes } from '../protocol/certificate-parsing.ts';
 import { readOwnLeaf, verifyLeaf } from '../protocol/certificates.ts';
 import type { ServerId } from '../protocol/identifiers.ts';

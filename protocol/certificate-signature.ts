@@ -47,3 +47,9 @@ export function isSignedBy({ signedBytes, signature }: Certificate, key: KeyObje
   if (algorithm === undefined) return false;
   return verify(algorithm, signedBytes, key, signature.bytes);
 }
+
+/** SubjectPublicKeyInfo of a public or private key. */
+export function spkiOf(key: KeyObject): Buffer {
+  const publicKey = key.type === 'private' ? createPublicKey(key) : key;
+  return publicKey.export({ type: 'spki', format: 'der' });
+}

@@ -1,12 +1,11 @@
 /** Signs messages that `cms.ts` reads. */
 import { type KeyObject, createHash, sign } from 'node:crypto';
-import { encodeSignatureAlgorithm } from './certificate-encoding.ts';
-import { parseCertificate } from './certificate-parsing.ts';
-import { contextTag, derTags } from './der.ts';
-import { encodeDer, encodeDerInteger, encodeDerSet, encodeDerTime, encodeOid } from './der-encoding.ts';
+import type { asn1 as Asn1 } from 'node-forge';
+import asn1 from 'node-forge/lib/asn1.js';
+import { type Certificate, parseCertificate } from './certificate-parsing.ts';
 import { oids } from './oids.ts';
 
-const context0 = contextTag(0);
+type Value = Asn1.Asn1;
 
 export interface Signer {
   readonly certificateDer: Uint8Array;
@@ -15,50 +14,101 @@ export interface Signer {
 
 /** Signs content as `openssl cms -sign -binary -nodetach -nosmimecap -outform DER` does. */
 export function signMessage(content: Uint8Array, signer: Signer, nowMs: number): Uint8Array {
-  const sha256 = encodeDer(derTags.sequence, encodeOid(oids.sha256));
-  const inner = [
-    encodeDerInteger(Buffer.from([1])),
-    encodeDer(derTags.set, sha256),
-    encodeDer(
-      derTags.sequence,
-      encodeOid(oids.data),
-      encodeDer(context0, encodeDer(derTags.octetString, content)),
-    ),
-    encodeDer(context0, signer.certificateDer),
-    encodeDer(derTags.set, encodeSignerInfo(content, signer, nowMs)),
-  ];
-  return encodeDer(
-    derTags.sequence,
-    encodeOid(oids.signedData),
-    encodeDer(context0, encodeDer(derTags.sequence, ...inner)),
-  );
-}
-
-function encodeSignerInfo(
-  content: Uint8Array,
-  { certificateDer, privateKey }: Signer,
-  nowMs: number,
-): Buffer {
-  const certificate = parseCertificate(certificateDer);
+  const certificate = parseCertificate(signer.certificateDer);
   if (certificate === undefined) throw new RangeError('signing a message: the certificate is none');
-  const digest = createHash('sha256').update(content).digest();
+  const signedData = sequence(
+    integer('\x01'),
+    set(sequence(oid(oids.sha256))),
+    sequence(oid(oids.data), context0(octetString(content))),
+    context0(fromDer(certificate.der)),
+    set(signerInfo(content, certificate, { nowMs, privateKey: signer.privateKey })),
+  );
+  return toDer(sequence(oid(oids.signedData), context0(signedData)));
+}
+
+interface Signing {
+  readonly nowMs: number;
+  readonly privateKey: KeyObject;
+}
+
+function signerInfo(
+  content: Uint8Array,
+  { issuer, serial }: Certificate,
+  { nowMs, privateKey }: Signing,
+): Value {
+  // In DER's order: each is longer than the one before it.
   const attributes = [
-    encodeAttribute(oids.contentType, encodeOid(oids.data)),
-    encodeAttribute(oids.signingTime, encodeDerTime(nowMs)),
-    encodeAttribute(oids.messageDigest, encodeDer(derTags.octetString, digest)),
+    attribute(oids.contentType, oid(oids.data)),
+    attribute(oids.signingTime, time(new Date(nowMs))),
+    attribute(oids.messageDigest, octetString(createHash('sha256').update(content).digest())),
   ];
-  const signed = encodeDerSet(derTags.set, attributes);
-  return encodeDer(
-    derTags.sequence,
-    encodeDerInteger(Buffer.from([1])),
-    encodeDer(derTags.sequence, certificate.issuer, encodeDerInteger(certificate.serial)),
-    encodeDer(derTags.sequence, encodeOid(oids.sha256)),
-    encodeDerSet(context0, attributes),
-    encodeSignatureAlgorithm(privateKey),
-    encodeDer(derTags.octetString, sign('sha256', signed, privateKey)),
+  const signature = sign('sha256', toDer(set(...attributes)), privateKey);
+  return sequence(
+    integer('\x01'),
+    sequence(fromDer(issuer), integer(binary(serial))),
+    sequence(oid(oids.sha256)),
+    context0(...attributes),
+    signatureAlgorithm(privateKey),
+    octetString(signature),
   );
 }
 
-function encodeAttribute(oid: string, value: Uint8Array): Buffer {
-  return encodeDer(derTags.sequence, encodeOid(oid), encodeDer(derTags.set, value));
+/** RFC 5758 3.2: EC has no parameters. */
+function signatureAlgorithm({ asymmetricKeyType }: KeyObject): Value {
+  return asymmetricKeyType === 'rsa'
+    ? sequence(oid(oids.sha256WithRsa), primitive(asn1.Type.NULL, ''))
+    : sequence(oid(oids.ecdsaWithSha256));
+}
+
+function attribute(type: string, value: Value): Value {
+  return sequence(oid(type), set(value));
+}
+
+/** UTCTime until 2049, GeneralizedTime from 2050. @see RFC 5652 11.3 */
+function time(date: Date): Value {
+  return date.getUTCFullYear() < 2050
+    ? primitive(asn1.Type.UTCTIME, asn1.dateToUtcTime(date))
+    : primitive(asn1.Type.GENERALIZEDTIME, asn1.dateToGeneralizedTime(date));
+}
+
+function sequence(...values: Value[]): Value {
+  return asn1.create(asn1.Class.UNIVERSAL, asn1.Type.SEQUENCE, true, values);
+}
+
+function set(...values: Value[]): Value {
+  return asn1.create(asn1.Class.UNIVERSAL, asn1.Type.SET, true, values);
+}
+
+function context0(...values: Value[]): Value {
+  return asn1.create(asn1.Class.CONTEXT_SPECIFIC, asn1.Type.NONE, true, values);
+}
+
+/** @param hex as `oids` has it */
+function oid(hex: string): Value {
+  return primitive(asn1.Type.OID, binary(Buffer.from(hex, 'hex')));
+}
+
+function integer(bytes: string): Value {
+  return primitive(asn1.Type.INTEGER, bytes);
+}
+
+function octetString(bytes: Uint8Array): Value {
+  return primitive(asn1.Type.OCTETSTRING, binary(bytes));
+}
+
+function primitive(type: Asn1.Type, bytes: string): Value {
+  return asn1.create(asn1.Class.UNIVERSAL, type, false, bytes);
+}
+
+function fromDer(bytes: Uint8Array): Value {
+  return asn1.fromDer(binary(bytes));
+}
+
+function toDer(value: Value): Buffer {
+  return Buffer.from(asn1.toDer(value).getBytes(), 'latin1');
+}
+
+/** node-forge keeps bytes in strings. */
+function binary(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('latin1');
 }

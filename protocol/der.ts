@@ -193,8 +193,3 @@ function dateOf(year: number, [month, day, hour, minute, second]: TimeFields): D
   const isMinute = date.getUTCHours() === hour && date.getUTCMinutes() === minute;
   return isDay && isMinute && second < 60 ? date : undefined;
 }
-
-/** `20260102030405Z`: the content of a GeneralizedTime; a UTCTime lacks its first two digits. */
-export function timeDigits(time: Date): string {
-  return `${time.toISOString().replaceAll(/[-:T]|\..*$/g, '')}Z`;
-}

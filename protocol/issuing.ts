@@ -1,18 +1,10 @@
 /** Makes a CA and the certificates that bind a key to an identifier and a name: the profile that `verifyLeaf` asks for. */
 import { type KeyObject, createHash, createPrivateKey, generateKeyPair } from 'node:crypto';
-import {
-  encodeBasicConstraints,
-  encodeCertificate,
-  encodeExtendedKeyUsage,
-  encodeKeyIdentifiers,
-  encodeKeyUsage,
-  encodeName,
-  encodeSubjectAltName,
-  spkiOf,
-} from './certificate-encoding.ts';
+import type { Extension, Name, X509Certificate } from '@peculiar/x509';
+import ipaddr from 'ipaddr.js';
 import { parseCertificate } from './certificate-parsing.ts';
+import { spkiOf } from './certificate-signature.ts';
 import type { ClientId, ServerId } from './identifiers.ts';
-import { oids } from './oids.ts';
 import { encodePem, parsePem } from './pem.ts';
 
 /** A certificate and its key, as they stand in files. */
@@ -50,21 +42,31 @@ export const defaultAuthorityDays = 3650;
 const dayMs = 86_400_000;
 /** Clocks in a house are not equal: what is issued now is good an hour ago. */
 const notBeforeLeewayMs = 3_600_000;
-const keyUsageBits = { digitalSignature: 0, keyCertSign: 5, cRLSign: 6 } as const;
+
+type X509 = typeof import('@peculiar/x509');
+
+/** 150 ms and 22 MB, so nobody who only reads certificates loads it. It works by decorators, which need the first. */
+async function loadX509(): Promise<X509> {
+  await import('reflect-metadata');
+  return import('@peculiar/x509');
+}
 
 /** A CA of Homing's own: self-signed, CA flag, keyCertSign. Its name ends in 8 digits of its key, so that no two are alike. */
 export async function createAuthority(options: Validity & KeyChoice): Promise<KeyedCertificate> {
+  const x509 = await loadX509();
   const key = await chooseKey(options);
   const spki = spkiOf(key);
-  const name = encodeName(`Homing CA ${digest(spki).toString('hex').slice(0, 8)}`);
+  const name = nameOf(x509, `Homing CA ${digest(spki).toString('hex').slice(0, 8)}`);
+  const { keyCertSign, cRLSign } = x509.KeyUsageFlags;
+  const subjectKey = await x509.SubjectKeyIdentifierExtension.create(spki);
   const extensions = [
-    encodeBasicConstraints(true),
-    encodeKeyUsage(keyUsageBits.keyCertSign, keyUsageBits.cRLSign),
-    ...encodeKeyIdentifiers(spki, spki),
+    new x509.BasicConstraintsExtension(true, undefined, true),
+    new x509.KeyUsagesExtension(keyCertSign | cRLSign, true),
+    subjectKey,
+    new x509.AuthorityKeyIdentifierExtension(subjectKey.keyId),
   ];
   const times = validityOf(options, defaultAuthorityDays);
-  const fields = { serial: serialOf(spki, times), issuer: name, subject: name, ...times, spki, extensions };
-  return toPem(encodeCertificate(fields, key), key);
+  return write(x509, { subject: name, issuer: name, ...times, key, extensions }, key);
 }
 
 /** A home server's certificate: both purposes, as a server calls other servers. */
@@ -72,7 +74,7 @@ export async function issueServer(
   authority: KeyedCertificate,
   request: LeafRequest<ServerId>,
 ): Promise<KeyedCertificate> {
-  return issue(authority, request, [oids.serverAuth, oids.clientAuth]);
+  return issue(authority, request, ['serverAuth', 'clientAuth']);
 }
 
 /** A camera client's certificate: clientAuth only, so that every TLS library refuses a camera that plays a server. */
@@ -80,69 +82,121 @@ export async function issueClient(
   authority: KeyedCertificate,
   request: LeafRequest<ClientId>,
 ): Promise<KeyedCertificate> {
-  return issue(authority, request, [oids.clientAuth]);
+  return issue(authority, request, ['clientAuth']);
 }
 
 async function issue(
   authority: KeyedCertificate,
   request: LeafRequest<string>,
-  purposes: readonly string[],
+  purposes: readonly ('serverAuth' | 'clientAuth')[],
 ): Promise<KeyedCertificate> {
-  const issuer = readAuthority(authority);
+  const x509 = await loadX509();
+  const issuer = readAuthority(x509, authority);
   const key = await chooseKey(request);
-  const spki = spkiOf(key);
   const wanted = validityOf(request, defaultLeafDays);
-  const times = { ...wanted, notAfterMs: Math.min(wanted.notAfterMs, issuer.certificate.notAfterMs) };
+  const names = [
+    { type: 'url', value: request.id } as const,
+    ...(request.ips ?? []).map((ip) => ({ type: 'ip', value: canonical(ip) }) as const),
+  ];
   const extensions = [
-    encodeBasicConstraints(false),
-    encodeKeyUsage(keyUsageBits.digitalSignature),
-    encodeExtendedKeyUsage(...purposes),
-    encodeSubjectAltName([request.id], request.ips),
-    ...encodeKeyIdentifiers(spki, issuer.certificate.spki),
+    new x509.BasicConstraintsExtension(false, undefined, true),
+    new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+    new x509.ExtendedKeyUsageExtension(purposes.map((purpose) => x509.ExtendedKeyUsage[purpose])),
+    new x509.SubjectAlternativeNameExtension(names),
+    await x509.SubjectKeyIdentifierExtension.create(spkiOf(key)),
+    await authorityKeyOf(x509, issuer.certificate),
   ];
   const fields = {
-    serial: serialOf(spki, times),
-    issuer: issuer.certificate.subject,
-    subject: encodeName(request.name),
-    ...times,
-    spki,
+    subject: nameOf(x509, request.name),
+    issuer: issuer.certificate.subjectName,
+    notBeforeMs: wanted.notBeforeMs,
+    notAfterMs: Math.min(wanted.notAfterMs, issuer.certificate.notAfter.getTime()),
+    key,
     extensions,
   };
-  return toPem(encodeCertificate(fields, issuer.key), key);
+  return write(x509, fields, issuer.key);
+}
+
+interface Fields {
+  readonly subject: Name;
+  readonly issuer: Name;
+  readonly notBeforeMs: number;
+  readonly notAfterMs: number;
+  /** The subject's. */
+  readonly key: KeyObject;
+  readonly extensions: readonly Extension[];
+}
+
+async function write(x509: X509, fields: Fields, issuerKey: KeyObject): Promise<KeyedCertificate> {
+  const { subject, issuer, notBeforeMs, notAfterMs, key, extensions } = fields;
+  const spki = spkiOf(key);
+  const certificate = await x509.X509CertificateGenerator.create({
+    serialNumber: serialOf(spki, fields),
+    subject,
+    issuer,
+    notBefore: new Date(notBeforeMs),
+    notAfter: new Date(notAfterMs),
+    publicKey: spki,
+    signingKey: toSigningKey(issuerKey),
+    extensions: [...extensions],
+  });
+  return {
+    certificatePem: encodePem('CERTIFICATE', new Uint8Array(certificate.rawData)),
+    keyPem: key.export({ type: 'pkcs8', format: 'pem' }).toString(),
+  };
+}
+
+function nameOf(x509: X509, commonName: string): Name {
+  return new x509.Name([{ CN: [{ utf8String: commonName }] }]);
+}
+
+/** Without a zone, and in groups only: @peculiar/x509 reads `::ffff:192.0.2.1` as another address. */
+function canonical(ip: string): string {
+  return ipaddr.fromByteArray(ipaddr.parse(ip).toByteArray()).toNormalizedString();
+}
+
+/** What the CA calls its own key; chains are built by it. */
+async function authorityKeyOf(x509: X509, authority: X509Certificate): Promise<Extension> {
+  const own = authority.getExtension(x509.SubjectKeyIdentifierExtension);
+  return own === null
+    ? x509.AuthorityKeyIdentifierExtension.create(authority.publicKey)
+    : new x509.AuthorityKeyIdentifierExtension(own.keyId);
 }
 
 /** @throws Error where the PEM is not one certificate and the key that belongs to it */
-function readAuthority({ certificatePem, keyPem }: KeyedCertificate) {
+function readAuthority(x509: X509, { certificatePem, keyPem }: KeyedCertificate) {
   const blocks = parsePem(certificatePem);
   const [block] = blocks.ok ? blocks.value : [];
   const certificate = block === undefined ? undefined : parseCertificate(block.der);
   if (certificate === undefined) throw new Error('issuing: the CA certificate cannot be read');
   const key = createPrivateKey(keyPem);
   if (!spkiOf(key).equals(certificate.spki)) throw new Error('issuing: the key is not the CA certificate’s');
-  return { certificate, key };
+  return { certificate: new x509.X509Certificate(certificate.der), key };
 }
 
+/** Elliptic curves sign with ECDSA, RSA with PKCS #1 v1.5, both with SHA-256. */
+function toSigningKey(key: KeyObject) {
+  if (key.asymmetricKeyType === 'rsa') {
+    return key.toCryptoKey({ name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }, false, ['sign']);
+  }
+  const namedCurve = key.asymmetricKeyDetails?.namedCurve === 'secp384r1' ? 'P-384' : 'P-256';
+  return key.toCryptoKey({ name: 'ECDSA', namedCurve }, false, ['sign']);
+}
+
+/** Whole seconds: a GeneralizedTime with a fraction is no DER of a certificate. @see RFC 5280 4.1.2.5.2 */
 function validityOf({ nowMs, days }: Validity, defaultDays: number) {
-  return { notBeforeMs: nowMs - notBeforeLeewayMs, notAfterMs: nowMs + (days ?? defaultDays) * dayMs };
+  const second = Math.floor(nowMs / 1000) * 1000;
+  return { notBeforeMs: second - notBeforeLeewayMs, notAfterMs: second + (days ?? defaultDays) * dayMs };
 }
 
-/** 16 bytes that differ for each key and each issuing, without a source of randomness. */
-function serialOf(spki: Uint8Array, times: { readonly notBeforeMs: number; readonly notAfterMs: number }) {
-  return digest(Buffer.concat([spki, Buffer.from(`${times.notBeforeMs} ${times.notAfterMs}`)])).subarray(
-    0,
-    16,
-  );
+/** 16 bytes in hexadecimal that differ for each key and each issuing, without a source of randomness. */
+function serialOf(spki: Uint8Array, { notBeforeMs, notAfterMs }: Pick<Fields, 'notBeforeMs' | 'notAfterMs'>) {
+  const what = Buffer.concat([spki, Buffer.from(`${notBeforeMs} ${notAfterMs}`)]);
+  return digest(what).toString('hex', 0, 16);
 }
 
 function digest(bytes: Uint8Array): Buffer {
   return createHash('sha256').update(bytes).digest();
-}
-
-function toPem(certificate: Uint8Array, key: KeyObject): KeyedCertificate {
-  return {
-    certificatePem: encodePem('CERTIFICATE', certificate),
-    keyPem: key.export({ type: 'pkcs8', format: 'pem' }).toString(),
-  };
 }
 
 async function chooseKey({ keyPem, keyKind = 'P-256' }: KeyChoice): Promise<KeyObject> {

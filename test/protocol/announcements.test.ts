@@ -10,7 +10,7 @@ import {
   signAnnouncement,
   verifyAnnouncement,
 } from '../../protocol/announcements.ts';
-import { encodeKeyUsage } from '../../protocol/certificate-encoding.ts';
+import { encodeKeyUsage } from '../support/certificate-encoding.ts';
 import { LeafCache } from '../../protocol/certificates.ts';
 import { DerReader, contentOf, contextTag, derTags, hexOf, parseDer, wholeOf } from '../../protocol/der.ts';
 import {
@@ -19,7 +19,7 @@ import {
   encodeDerSet,
   encodeDerTime,
   encodeOid,
-} from '../../protocol/der-encoding.ts';
+} from '../support/der-encoding.ts';
 import { type Subscribe, encodeDocument } from '../../protocol/documents.ts';
 import { type ServerId, isServerId } from '../../protocol/identifiers.ts';
 import { oids } from '../../protocol/oids.ts';
@@ -446,6 +446,19 @@ describe('an announcement', () => {
     const verified = verifyAnnouncement(message, home.trust, nowMs);
     expect(verified).toMatchObject({ ok: true, value: { subscribe, leaf: { name: 'pi', role: 'server' } } });
   });
+
+  it.each([Date.UTC(2049, 11, 31, 23, 59, 59), Date.UTC(2050, 0, 1)])(
+    'is signed at %i',
+    async (signedAtMs) => {
+      const home = await mintHome({ days: 36_500 });
+      const identity = await home.server('pi', { days: 36_000 });
+      const message = signAnnouncement(subscribeOf(identity.leaf.id), identity, signedAtMs);
+      expect(verifyAnnouncement(message, home.trust, nowMs)).toMatchObject({
+        ok: true,
+        value: { signedAtMs },
+      });
+    },
+  );
 
   it('is only signed by whom it is about', async () => {
     const identity = await (await mintHome()).server('pi');

@@ -9,9 +9,9 @@ import {
   encodeKeyUsage,
   encodeName,
   encodeSignatureAlgorithm,
-} from '../../protocol/certificate-encoding.ts';
+} from '../support/certificate-encoding.ts';
 import { derTags, oidHex } from '../../protocol/der.ts';
-import { encodeDer, encodeOid } from '../../protocol/der-encoding.ts';
+import { encodeDer, encodeOid } from '../support/der-encoding.ts';
 import { operatorId } from '../../protocol/identifiers.ts';
 import { oids } from '../../protocol/oids.ts';
 import {

@@ -3,7 +3,6 @@ import { describe, expect, it } from 'vitest';
 import {
   DerReader,
   contentOf,
-  contextTag,
   derTags,
   isOid,
   oidHex,
@@ -12,13 +11,7 @@ import {
   parseDerTime,
   wholeOf,
 } from '../../protocol/der.ts';
-import {
-  encodeDer,
-  encodeDerInteger,
-  encodeDerSet,
-  encodeDerTime,
-  encodeOid,
-} from '../../protocol/der-encoding.ts';
+import { encodeDer, encodeDerTime, encodeOid } from '../support/der-encoding.ts';
 
 const bytes = (hex: string) => Buffer.from(hex, 'hex');
 const time = (tag: number, text: string) => parseDer(encodeDer(tag, Buffer.from(text)));
@@ -83,17 +76,6 @@ describe('DER', () => {
       expect(isOid(value, oidHex('2.5.4.4'))).toBe(false);
     },
   );
-
-  it('writes integers that are not negative and not padded', () => {
-    expect(encodeDerInteger(bytes('0000'))).toEqual(bytes('020100'));
-    expect(encodeDerInteger(bytes('007f'))).toEqual(bytes('02017f'));
-    expect(encodeDerInteger(bytes('80'))).toEqual(bytes('02020080'));
-  });
-
-  it('sorts a SET', () => {
-    const set = encodeDerSet(contextTag(0), [bytes('020106'), bytes('0500'), bytes('020105')]);
-    expect(set).toEqual(bytes('a0080201050201060500'));
-  });
 
   it('gives back any time of a certificate', () => {
     const seconds = fc.integer({ min: Date.UTC(1950, 0, 1) / 1000, max: Date.UTC(9999, 11, 31) / 1000 });

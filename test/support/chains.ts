@@ -9,11 +9,11 @@ import {
   encodeKeyUsage,
   encodeName,
   encodeSubjectAltName,
-  spkiOf,
-} from '../../protocol/certificate-encoding.ts';
+} from './certificate-encoding.ts';
 import { type Certificate, parseCertificate } from '../../protocol/certificate-parsing.ts';
+import { spkiOf } from '../../protocol/certificate-signature.ts';
 import { derTags } from '../../protocol/der.ts';
-import { encodeDer } from '../../protocol/der-encoding.ts';
+import { encodeDer } from './der-encoding.ts';
 import { oids } from '../../protocol/oids.ts';
 import { encodePem, parsePem } from '../../protocol/pem.ts';
 import { trustOf } from './certificates.ts';

@@ -1,6 +1,6 @@
 /** Broken copies of good DER whose lengths fit again, so that they get past the first reader. */
 import { DerReader, type DerValue, contentOf, parseDer, wholeOf } from '../../protocol/der.ts';
-import { encodeDer } from '../../protocol/der-encoding.ts';
+import { encodeDer } from './der-encoding.ts';
 
 /** One change somewhere in the tree: a value is dropped, doubled, swapped with another, retagged, or its bytes changed. */
 export function mutateDer(good: Uint8Array, others: readonly Uint8Array[], random: () => number): Buffer {

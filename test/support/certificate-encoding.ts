@@ -1,9 +1,9 @@
-/** Writes X.509 certificates: any kind, so that tests can write bad ones too; `issuing.ts` writes ours. @see RFC 5280 4.1 */
-import { type KeyObject, createHash, createPublicKey, sign } from 'node:crypto';
+/** Writes X.509 certificates of any kind, good and bad. @see RFC 5280 4.1 */
+import { type KeyObject, createHash, sign } from 'node:crypto';
 import ipaddr from 'ipaddr.js';
-import { contextTag, derTags } from './der.ts';
+import { contextTag, derTags } from '../../protocol/der.ts';
 import { encodeDer, encodeDerInteger, encodeDerTime, encodeOid } from './der-encoding.ts';
-import { oids } from './oids.ts';
+import { oids } from '../../protocol/oids.ts';
 
 export interface CertificateFields {
   readonly serial: Uint8Array;
@@ -46,12 +46,6 @@ export function encodeName(commonName: string): Buffer {
   const text = encodeDer(derTags.utf8String, Buffer.from(commonName, 'utf8'));
   const attribute = encodeDer(derTags.sequence, encodeOid(oids.commonName), text);
   return encodeDer(derTags.sequence, encodeDer(derTags.set, attribute));
-}
-
-/** SubjectPublicKeyInfo of a public or private key. */
-export function spkiOf(key: KeyObject): Buffer {
-  const publicKey = key.type === 'private' ? createPublicKey(key) : key;
-  return publicKey.export({ type: 'spki', format: 'der' });
 }
 
 /** @param oid as `oidHex` gives it @param content DER */

@@ -1,5 +1,5 @@
-/** Writes DER: what `der.ts` reads. */
-import { derTags, timeDigits } from './der.ts';
+/** Writes DER of any kind, also such as must not be. */
+import { derTags } from '../../protocol/der.ts';
 
 /** Tag, minimal length, and the parts one after the other. */
 export function encodeDer(tag: number, ...parts: readonly Uint8Array[]): Buffer {
@@ -38,4 +38,9 @@ export function encodeDerTime(timeMs: number): Buffer {
   const isUtc = digits < '2050';
   const text = isUtc ? digits.slice(2) : digits;
   return encodeDer(isUtc ? derTags.utcTime : derTags.generalizedTime, Buffer.from(text, 'latin1'));
+}
+
+/** `20260102030405Z`: the content of a GeneralizedTime; a UTCTime lacks its first two digits. */
+function timeDigits(time: Date): string {
+  return `${time.toISOString().replaceAll(/[-:T]|\..*$/g, '')}Z`;
 }
