@@ -28,6 +28,8 @@ export type AgentEvent =
       readonly features: readonly string[];
       readonly connected: number;
       readonly max: number;
+      /** Further addresses, where there are any. */
+      readonly also?: readonly string[];
       readonly via: 'multicast' | 'link';
     })
   | (Base<'dropped'> & {

@@ -1,5 +1,5 @@
 /** Servers that our own server heard or linked with, told to the clients here: where to go when nobody else is left. */
-import { parseEndpoint } from '../protocol/endpoints.ts';
+import { formatEndpoint, parseEndpoint } from '../protocol/endpoints.ts';
 import { isServerId, type ServerId } from '../protocol/identifiers.ts';
 import type { Candidate } from './client/core-events.ts';
 import type { Untimed } from './events.ts';
@@ -17,15 +17,22 @@ export class KnownServers {
   take(event: Untimed): void {
     if (event.event !== 'heard' && event.event !== 'linked') return;
     const { id } = event;
-    const address = parseEndpoint(event.address);
-    if (!isServerId(id) || !address.ok) return;
-    if (event.event === 'heard' && event.max === 0) this.#servers.delete(id);
-    else this.#add({ id, endpoints: [address.value] });
+    if (!isServerId(id)) return;
+    const known = this.#servers.get(id)?.endpoints.map(formatEndpoint) ?? [];
+    // The link's address is where it surely is; the others are where its announcement says that it is as well.
+    if (event.event === 'linked') this.#add(id, [event.address, ...known]);
+    else if (event.max === 0) this.#servers.delete(id);
+    else this.#add(id, [event.address, ...(event.also ?? [])]);
   }
 
-  #add(server: Candidate & { readonly id: ServerId }): void {
-    this.#servers.delete(server.id);
-    this.#servers.set(server.id, server);
+  #add(id: ServerId, addresses: readonly string[]): void {
+    const endpoints = [...new Set(addresses)].flatMap((text) => {
+      const address = parseEndpoint(text);
+      return address.ok ? [address.value] : [];
+    });
+    const server = { id, endpoints };
+    this.#servers.delete(id);
+    this.#servers.set(id, server);
     const oldest = this.#servers.keys().next();
     if (this.#servers.size > maxServers && oldest.done !== true) this.#servers.delete(oldest.value);
     for (const onServer of this.#listeners) onServer(server);

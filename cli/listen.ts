@@ -63,7 +63,7 @@ function open(
     interfaces: names,
     excludeInterfaces: names.length > 0 ? [] : containerInterfaces,
     trust,
-    onHeard({ subscribe: { from, features, connected, max }, leaf: { name } }) {
+    onHeard({ subscribe: { from, features, connected, max, also }, leaf: { name } }) {
       emit({
         event: 'heard',
         server: name,
@@ -72,6 +72,7 @@ function open(
         features,
         connected,
         max,
+        ...(also.length > 0 ? { also: also.map(formatEndpoint) } : {}),
         via: 'multicast',
       });
     },

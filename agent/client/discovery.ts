@@ -105,6 +105,7 @@ class AnnouncementListener implements Discovery {
       features,
       connected,
       max,
+      ...(also.length > 0 ? { also: also.map(formatEndpoint) } : {}),
       via: 'multicast',
     });
     if (server !== undefined) for (const tell of this.#subscribers) tell(server);

@@ -147,7 +147,7 @@ function tellHeard(
   subscribe: Subscribe,
   { name, via }: Pick<Heard, 'name' | 'via'>,
 ): void {
-  const { features, connected, max, from } = subscribe;
+  const { features, connected, max, from, also } = subscribe;
   effects.push({
     kind: 'tell',
     event: {
@@ -158,6 +158,7 @@ function tellHeard(
       features,
       connected,
       max,
+      ...(also.length > 0 ? { also: also.map(formatEndpoint) } : {}),
       via,
     },
   });
