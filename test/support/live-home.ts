@@ -110,8 +110,9 @@ export class LiveHome {
   async renew(name: string, options: MintOptions = {}): Promise<Identity> {
     const { leaf, keyPem } = this.identityOf(name);
     const same = { ...options, keyPem, id: leaf.id.slice(leaf.id.indexOf(':') + 1) };
-    const issue = leaf.role === 'server' ? this.certificates.server : this.certificates.client;
-    return issue(leaf.name, same);
+    return leaf.role === 'server'
+      ? this.certificates.server(leaf.name, same)
+      : this.certificates.client(leaf.name, same);
   }
 
   /** Starts an agent; resolves when it has started. */

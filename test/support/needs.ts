@@ -2,8 +2,8 @@
 import { spawnSync } from 'node:child_process';
 import { describe as suite } from 'vitest';
 
-/** A program on PATH, or the rights of root. */
-export type Need = 'root' | 'ffmpeg' | 'ffprobe' | 'openssl' | 'ip' | 'gst-rtsp-server';
+/** A program on PATH, the rights of root, or file systems of one's own. */
+export type Need = 'root' | 'ffmpeg' | 'ffprobe' | 'openssl' | 'ip' | 'gst-rtsp-server' | 'loop-disk';
 
 const underCi = process.env['CI'] !== undefined && process.env['CI'] !== '';
 
@@ -19,20 +19,23 @@ export function describeWith(needs: readonly Need[], name: string, body: () => v
     suite.skip(`${name} (skipped: needs ${missing.join(', ')}; test/setup installs what Debian has)`, body);
 }
 
+/** What must succeed. */
+const checks: Readonly<Record<Exclude<Need, 'root'>, readonly (readonly string[])[]>> = {
+  ffmpeg: [['ffmpeg', '-version']],
+  ffprobe: [['ffprobe', '-version']],
+  openssl: [['openssl', 'version']],
+  ip: [['ip', '-V']],
+  'gst-rtsp-server': [['/usr/bin/python3', '-c', "import gi; gi.require_version('GstRtspServer', '1.0')"]],
+  'loop-disk': [
+    ['mkfs.ext4', '-V'],
+    ['fsfreeze', '--version'],
+    ['losetup', '--find'],
+  ],
+};
+
 function isMet(need: Need): boolean {
-  switch (need) {
-    case 'root':
-      return process.getuid?.() === 0;
-    case 'gst-rtsp-server':
-      return runs('/usr/bin/python3', ['-c', "import gi; gi.require_version('GstRtspServer', '1.0')"]);
-    case 'ip':
-      return runs('ip', ['-V']);
-    case 'openssl':
-      return runs('openssl', ['version']);
-    case 'ffmpeg':
-    case 'ffprobe':
-      return runs(need, ['-version']);
-  }
+  if (need === 'root') return process.getuid?.() === 0;
+  return checks[need].every(([command = '', ...args]) => runs(command, args));
 }
 
 function runs(command: string, args: readonly string[]): boolean {
