@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { encodeDocument, hospNamespace, parseDocument } from '../../protocol/documents.ts';
 import { documents, goldenDocuments } from '../support/documents.ts';
-import { mutate, seededRandom } from '../support/mutation.ts';
+import { fuzzRounds, fuzzTimeoutMs, mutate, seededRandom } from '../support/mutation.ts';
 
 const open = `<hosp xmlns="${hospNamespace}"`;
 const server = 'hcsp:/PtPvXYJSQsqwTJpPGjwog';
@@ -204,10 +204,11 @@ describe('documents', () => {
     }
   });
 
-  it('are refused or harmless under 20,000 seeded mutations', () => {
+  it('are refused or harmless under 20,000 seeded mutations', { timeout: fuzzTimeoutMs }, () => {
     const random = seededRandom(17320);
+    const rounds = fuzzRounds(20_000);
     const goldens = goldenDocuments.map((golden) => Buffer.from(golden, 'latin1'));
-    for (let round = 0; round < 20_000; round += 1) {
+    for (let round = 0; round < rounds; round += 1) {
       const golden = goldens[round % goldens.length] ?? Buffer.alloc(1);
       expect(findHarm(mutate(golden, goldens, random))).toBeUndefined();
     }

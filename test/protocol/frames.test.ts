@@ -7,7 +7,7 @@ import {
   encodeFrame,
   encodeFrameHeader,
 } from '../../protocol/frames.ts';
-import { mutate, seededRandom } from '../support/mutation.ts';
+import { fuzzRounds, fuzzTimeoutMs, mutate, seededRandom } from '../support/mutation.ts';
 
 const kinds: readonly FrameKind[] = ['media', 'injected', 'control'];
 const frames = fc.array(
@@ -82,11 +82,12 @@ describe('frames', () => {
     expect(() => encodeFrame('control', Buffer.alloc(8193))).toThrow(RangeError);
   });
 
-  it('are read in bounded memory and within limits whatever comes', () => {
+  it('are read in bounded memory and within limits whatever comes', { timeout: fuzzTimeoutMs }, () => {
     const random = seededRandom(1);
+    const rounds = fuzzRounds(20_000);
     const goldens = kinds.map((kind) => encodeFrame(kind, Buffer.alloc(100, kind)));
     const golden = Buffer.concat(goldens);
-    for (let round = 0; round < 20_000; round += 1) {
+    for (let round = 0; round < rounds; round += 1) {
       const { frames: read } = readInPieces(mutate(golden, goldens, random), [
         1 + Math.floor(random() * 200),
       ]);

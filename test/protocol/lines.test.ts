@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { LineReader } from '../../protocol/lines.ts';
-import { seededRandom } from '../support/mutation.ts';
+import { fuzzRounds, fuzzTimeoutMs, seededRandom } from '../support/mutation.ts';
 
 function readAll(reader: LineReader): string[] {
   const lines: string[] = [];
@@ -54,9 +54,10 @@ describe('lines', () => {
     expect(reader.next()).toEqual({ ok: true, value: '\u00c3\u00a9\u0000' });
   });
 
-  it('never come out longer than the limit, whatever comes', () => {
+  it('never come out longer than the limit, whatever comes', { timeout: fuzzTimeoutMs }, () => {
     const random = seededRandom(2);
-    for (let round = 0; round < 2000; round += 1) {
+    const rounds = fuzzRounds(2000);
+    for (let round = 0; round < rounds; round += 1) {
       const reader = new LineReader(64);
       let hasProblem = false;
       for (let piece = 0; piece < 20 && !hasProblem; piece += 1) {

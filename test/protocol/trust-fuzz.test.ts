@@ -11,10 +11,10 @@ import { encodeDocument } from '../../protocol/documents.ts';
 import { certificateDropReasons, parseTrust, trustProblems } from '../../protocol/trust.ts';
 import { mintCa, mintLeaf, serverUri, trusting } from '../support/chains.ts';
 import { mutateDer } from '../support/der-mutation.ts';
-import { mutate, seededRandom } from '../support/mutation.ts';
+import { fuzzRounds, fuzzTimeoutMs, mutate, seededRandom } from '../support/mutation.ts';
 
 const seed = 20_261_125;
-const rounds = 2500;
+const rounds = fuzzRounds(2500);
 const nowMs = Date.now();
 const ca = mintCa();
 const stranger = mintCa({ cn: 'Stranger CA' });
@@ -52,7 +52,7 @@ function expectKnown(counts: ReadonlyMap<string, number>, known: readonly string
   expect([...counts.keys()].filter((outcome) => outcome !== 'ok' && !known.includes(outcome))).toEqual([]);
 }
 
-describe('under mutation', () => {
+describe('under mutation', { timeout: fuzzTimeoutMs }, () => {
   it('a message is dropped for a known reason, or says what was signed', () => {
     let slowestMs = 0;
     const counts = count((random, isDer) => {

@@ -1,5 +1,13 @@
 /** Broken copies of good bytes, the same for the same seed. */
 
+/** How often to mutate: `rounds`, times HOMING_FUZZ for a long run (`HOMING_FUZZ=100 npm test`). */
+export function fuzzRounds(rounds: number): number {
+  return Math.ceil(rounds * Number(process.env['HOMING_FUZZ'] ?? 1));
+}
+
+/** Test time that goes with it, in milliseconds. */
+export const fuzzTimeoutMs = fuzzRounds(60_000);
+
 /** Numbers from 0 inclusive to 1 exclusive; Mulberry32. */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;

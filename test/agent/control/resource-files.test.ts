@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ConfigError, formatProblem } from '../../../agent/control/config-error.ts';
 import { parseResources, readResources } from '../../../agent/control/resource-files.ts';
+import { fuzzRounds, fuzzTimeoutMs } from '../../support/mutation.ts';
 import { wrongResources } from './wrong-resources.ts';
 
 const server = (name: string, spec = '{}'): string =>
@@ -152,7 +153,7 @@ describe('hostile texts', () => {
     expect(performance.now() - startedMs).toBeLessThan(15_000);
   });
 
-  it('never throws and never loses its line on mutated texts', () => {
+  it('never throws and never loses its line on mutated texts', { timeout: fuzzTimeoutMs }, () => {
     const seeds = wrongResources.map(({ text }) => text).concat(server('nuc'), secretText);
     const mutation = fc.record({
       seed: fc.constantFrom(...seeds),
@@ -189,7 +190,7 @@ describe('hostile texts', () => {
         }
         expect(loaded.length).toBeLessThanOrEqual(mutations.length * 4);
       }),
-      { numRuns: 1500, seed: 17_320 },
+      { numRuns: fuzzRounds(1500), seed: 17_320 },
     );
   });
 });

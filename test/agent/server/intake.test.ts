@@ -5,7 +5,7 @@ import type { Identity } from '../../../agent/tls.ts';
 import { signAnnouncement } from '../../../protocol/announcements.ts';
 import { isServerId } from '../../../protocol/identifiers.ts';
 import { mintHome } from '../../support/certificates.ts';
-import { mutate, seededRandom } from '../../support/mutation.ts';
+import { fuzzRounds, fuzzTimeoutMs, mutate, seededRandom } from '../../support/mutation.ts';
 
 const unixMs = Date.now();
 const home = await mintHome();
@@ -124,20 +124,24 @@ describe('a datagram', () => {
     expect(hear(open(), message, 0)).toEqual(['signature']);
   });
 
-  it('is one of the known or dropped for a reason of the list, under 3,000 seeded mutations', () => {
-    const random = seededRandom(3);
-    const goldens = [sign(nuc, 1), sign(stranger, 1), sign(me, 1)];
-    const original = new Set(goldens.map((bytes) => Buffer.from(bytes).toString('base64')));
-    const intake = open(random);
-    const reasons = new Set<string>(intakeDropReasons);
-    for (let round = 0; round < 3000; round += 1) {
-      const message = mutate(goldens[round % goldens.length] ?? Buffer.alloc(1), goldens, random);
-      if (original.has(message.toString('base64'))) continue;
-      const wrong = hear(intake, message, round * 2000).filter((word) => !reasons.has(word));
-      // Only what no signature covers may differ in a message that is taken.
-      expect(wrong.filter((word) => word !== 'verified nuc' && word !== 'ownMessage')).toEqual([]);
-    }
-  });
+  it(
+    'is one of the known or dropped for a reason of the list, under 3,000 seeded mutations',
+    { timeout: fuzzTimeoutMs },
+    () => {
+      const random = seededRandom(3);
+      const goldens = [sign(nuc, 1), sign(stranger, 1), sign(me, 1)];
+      const original = new Set(goldens.map((bytes) => Buffer.from(bytes).toString('base64')));
+      const intake = open(random);
+      const reasons = new Set<string>(intakeDropReasons);
+      for (let round = 0; round < fuzzRounds(3000); round += 1) {
+        const message = mutate(goldens[round % goldens.length] ?? Buffer.alloc(1), goldens, random);
+        if (original.has(message.toString('base64'))) continue;
+        const wrong = hear(intake, message, round * 2000).filter((word) => !reasons.has(word));
+        // Only what no signature covers may differ in a message that is taken.
+        expect(wrong.filter((word) => word !== 'verified nuc' && word !== 'ownMessage')).toEqual([]);
+      }
+    },
+  );
 });
 
 describe('budgets', () => {

@@ -6,6 +6,7 @@ import { ptsWrap } from '../../../protocol/media/pes.ts';
 import { parsePacketHeader } from '../../../protocol/media/mpegts.ts';
 import type { Mark } from '../../../protocol/media/scanner.ts';
 import { createScanner } from '../../../protocol/media/scanners.ts';
+import { fuzzRounds, fuzzTimeoutMs } from '../../support/mutation.ts';
 import { annexB, nal, TransportStreamBuilder } from '../../support/transport-streams.ts';
 
 const video = 0x100;
@@ -427,7 +428,7 @@ describe('whatever the bytes', () => {
     return chunks;
   }
 
-  it('chunking never changes marks, preamble or PIDs', () => {
+  it('chunking never changes marks, preamble or PIDs', { timeout: fuzzTimeoutMs }, () => {
     fc.assert(
       fc.property(damaged, fc.array(fc.integer({ min: 1, max: 1000 }), { minLength: 1 }), (bytes, sizes) => {
         const whole = createScanner('video/mp2t');
@@ -437,7 +438,7 @@ describe('whatever the bytes', () => {
         expect(parts.preamble()).toEqual(whole.preamble());
         expect(parts.elementaryPids).toEqual(whole.elementaryPids);
       }),
-      { numRuns: 300 },
+      { numRuns: fuzzRounds(300) },
     );
   });
 
