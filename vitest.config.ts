@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
-// Two workers for two cores. Tests that need the whole machine to themselves (namespaces, real
-// cameras, whole processes) live under test/e2e and run one file at a time.
+// Two workers for two cores. Tests of whole processes, namespaces and real cameras live under test/e2e and run
+// after the others; they mostly wait, so two files at a time do not disturb each other.
 export default defineConfig({
   test: {
     projects: [
@@ -20,7 +20,7 @@ export default defineConfig({
           include: ['test/e2e/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 60_000,
-          fileParallelism: false,
+          maxWorkers: 2,
           sequence: { groupOrder: 1 },
         },
       },
