@@ -97,8 +97,13 @@ const byeReasons: Readonly<Record<ByeReason, RefusedReason>> = {
   error: 'error',
 };
 
+/** A session that had ended, and that the same server took for one given up: our own next one is there. */
+function isByOurselves({ state }: Turn, session: Session, term: number | undefined): boolean {
+  return term === state.term && session.stage === 'ended' && session !== currentSession(state);
+}
+
 function takeBye(turn: Turn, session: Session, bye: Extract<ClientEvent, { kind: 'bye' }>): void {
-  if (bye.reason === 'replaced') {
+  if (bye.reason === 'replaced' && !isByOurselves(turn, session, bye.term)) {
     stop(turn, { kind: 'stop', reason: 'replaced', ...(bye.term === undefined ? {} : { term: bye.term }) });
     return;
   }

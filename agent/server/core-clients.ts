@@ -35,11 +35,29 @@ export function takePhase(turn: Turn, number: SessionNumber, phase: SessionPhase
   if (client === undefined || session === undefined) return;
   const isFirst = phase === 'streaming' && !isStreaming(client);
   session.phase = phase;
+  if (phase === 'streaming') keepNewest(turn, client, session.stream);
   if (!isStreaming(client)) client.redirect = undefined;
   if (isFirst) {
     turn.effects.push({ kind: 'serves', serves: { kind: 'serves', client: client.id, term: client.term } });
   }
   turn.state.isDirty = true;
+}
+
+/**
+ * A client streams on one session: an older one is one that it has given up without our knowing, or a copy's with the same
+ * key and term (one image on two machines whose clocks are behind). The newest is by its hello: what it said on a connection
+ * that it gave up may still arrive later.
+ */
+function keepNewest(turn: Turn, client: Client, stream: string): void {
+  const streaming = [...client.sessions.values()].filter(
+    (session) => session.stream === stream && session.phase === 'streaming',
+  );
+  const newest = Math.max(...streaming.map(({ number }) => number));
+  for (const { number } of streaming) {
+    if (number === newest) continue;
+    turn.effects.push({ kind: 'bye', session: number, reason: 'replaced', term: client.term });
+    forgetSession(turn, client, number);
+  }
 }
 
 /** A client says why it did not go. */

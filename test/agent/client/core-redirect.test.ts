@@ -123,6 +123,18 @@ describe('a redirect, step by step', () => {
     expect(script.of('end')).toMatchObject([{ offset: 110 }]);
   });
 
+  it('goes on where A takes its waiting session for one that was given up, and stops where another took its place', () => {
+    const own = untilEnd();
+    // Not durable in time: B has begun, A waits.
+    own.pass(10_100, 'A', 'B');
+    own.tell({ kind: 'bye', session: own.session('A'), reason: 'replaced', term: 7 });
+    expect(own.of('stop')).toEqual([]);
+    const other = untilEnd();
+    other.pass(10_100, 'A', 'B');
+    other.tell({ kind: 'bye', session: other.session('A'), reason: 'replaced', term: 8 });
+    expect(other.of('stop')).toMatchObject([{ reason: 'replaced', term: 8 }]);
+  });
+
   it('gives A its FIN when all that it got is durable', () => {
     const script = untilWelcome();
     script.produce(0, [], [256]);

@@ -83,6 +83,26 @@ describe('a hello', () => {
     },
   );
 
+  it('that leads to a second session of one stream ends the older one, whichever begins last', () => {
+    const server = started();
+    server.stream('A');
+    server.hello('A');
+    expect(answers(server.tell({ kind: 'begun', session: 2 }))).toEqual(['bye 1 replaced 1']);
+    server.hello('A');
+    server.tell({ kind: 'begun', session: 3 });
+    const late = server.hello('A').session;
+    server.tell({ kind: 'ended', session: 3 });
+    server.tell({ kind: 'begun', session: late });
+    expect(answers(server.tell({ kind: 'begun', session: 3 }))).toEqual(['bye 3 replaced 1']);
+  });
+
+  it('for another stream leaves the first one alone', () => {
+    const server = started();
+    server.stream('A');
+    server.hello('A', { stream: 'sub' });
+    expect(answers(server.tell({ kind: 'begun', session: 2 }))).toEqual([]);
+  });
+
   it('again and again ends the oldest session, and never by `replaced`, which would stop the client', () => {
     const server = started();
     const all = Array.from({ length: 13 }, () => answers(server.hello('A').effects));
