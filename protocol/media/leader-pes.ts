@@ -26,6 +26,7 @@ export class LeaderPesReader {
   readonly #program = new ProgramReader();
   readonly #pes = new PesHeaderReader();
   readonly #continuity = new Map<number, number>();
+  readonly #tails = new Map<number, number>();
   #leader: { readonly pid: number; readonly streamType: number } | undefined;
   #state: 'idle' | 'header' | 'payload' = 'idle';
   #pesOffset = 0;
@@ -50,9 +51,11 @@ export class LeaderPesReader {
 
   /** False for a packet that was sent twice. */
   #hasNews(header: PacketHeader, isTable: boolean): boolean {
-    const continuity = judgeContinuity(header, this.#continuity.get(header.pid));
-    this.#continuity.set(header.pid, header.continuity);
-    if (continuity === 'broken' && isTable) this.#program.lose(header.pid);
+    const { pid } = header;
+    const continuity = judgeContinuity(header, this.#continuity.get(pid), this.#tails.get(pid));
+    this.#continuity.set(pid, header.continuity);
+    this.#tails.set(pid, header.tail);
+    if (continuity === 'broken' && isTable) this.#program.lose(pid);
     return continuity !== 'repeated';
   }
 
@@ -66,6 +69,7 @@ export class LeaderPesReader {
     if (isSame) return;
     this.#state = 'idle';
     this.#continuity.clear();
+    this.#tails.clear();
     if (leader !== undefined) this.#listener.onStream(leader.streamType);
   }
 

@@ -30,6 +30,8 @@ export interface PacketHeader {
   readonly randomAccess: boolean;
   readonly payloadAt: number;
   readonly payloadEnd: number;
+  /** Made of the last eight bytes: packets with different ones are different. */
+  readonly tail: number;
 }
 
 /** Takes a packet at `at` in `bytes` (valid during the call only); `offset` is its place in the stream. */
@@ -100,6 +102,7 @@ export function parsePacketHeader(bytes: Uint8Array, at: number): PacketHeader |
     randomAccess: (flags & 0x40) !== 0,
     payloadAt: at + (hasPayload ? fieldEnd : packetBytes),
     payloadEnd: at + packetBytes,
+    tail: quad(bytes, at + packetBytes - 8) ^ Math.imul(quad(bytes, at + packetBytes - 4), 31),
   };
 }
 
@@ -111,17 +114,28 @@ export type Continuity = 'next' | 'repeated' | 'broken';
  * be sent twice; discontinuity_indicator allows any step.
  *
  * @param last undefined where none was seen
+ * @param lastTail of that packet: another one with its counter is no repetition (a muxer that began anew)
  */
-export function judgeContinuity(header: PacketHeader, last: number | undefined): Continuity {
+export function judgeContinuity(
+  header: PacketHeader,
+  last: number | undefined,
+  lastTail: number | undefined,
+): Continuity {
   if (last === undefined || header.pid === nullPid) return 'next';
   if (header.discontinuity) return 'broken';
   if (!header.hasPayload) return header.continuity === last ? 'next' : 'broken';
-  if (header.continuity === last) return 'repeated';
+  if (header.continuity === last) return header.tail === lastTail ? 'repeated' : 'broken';
   return header.continuity === ((last + 1) & 0x0f) ? 'next' : 'broken';
 }
 
 function byte(bytes: Uint8Array, at: number): number {
   return bytes[at] ?? 0;
+}
+
+function quad(bytes: Uint8Array, at: number): number {
+  return (
+    (byte(bytes, at) << 24) | (byte(bytes, at + 1) << 16) | (byte(bytes, at + 2) << 8) | byte(bytes, at + 3)
+  );
 }
 
 function joined(a: Uint8Array, b: Uint8Array): Uint8Array {

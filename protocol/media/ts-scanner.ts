@@ -36,6 +36,7 @@ export class TsScanner implements MediaScanner {
   #program = new ProgramReader();
   #streams = new Map<number, ElementaryStream>();
   readonly #continuity = new Map<number, number>();
+  readonly #tails = new Map<number, number>();
   readonly #entries = new EntryLog();
   #start: StartEntry;
   /** Annex B; what key frames lacked. */
@@ -73,6 +74,7 @@ export class TsScanner implements MediaScanner {
     this.#streams = new Map();
     this.#parameterSets = new Uint8Array(0);
     this.#continuity.clear();
+    this.#tails.clear();
   }
 
   readonly #onPacket = (bytes: Uint8Array, at: number, offset: number): void => {
@@ -83,7 +85,7 @@ export class TsScanner implements MediaScanner {
     if (stream === undefined && !this.#program.isTablePid(pid)) return;
     const last = this.#continuity.get(pid);
     if (last === undefined) this.#start.takeFirst(pid, header.continuity);
-    const continuity = judgeContinuity(header, last);
+    const continuity = judgeContinuity(header, last, this.#tails.get(pid));
     if (continuity === 'broken') this.#lose(pid, stream);
     if (continuity !== 'repeated' && header.hasPayload && !header.isScrambled) {
       // Entries keep the counters as they are before the packet.
@@ -91,6 +93,7 @@ export class TsScanner implements MediaScanner {
       this.#onPayload(stream, { header, bytes, offset });
     }
     this.#continuity.set(pid, header.continuity);
+    this.#tails.set(pid, header.tail);
   };
 
   #lose(pid: number, stream: ElementaryStream | undefined): void {
@@ -129,7 +132,9 @@ export class TsScanner implements MediaScanner {
       this.#streams.set(stream.pid, goesOn ? before : this.#openStream(stream, role));
     }
     for (const pid of this.#continuity.keys()) {
-      if (!this.#program.isTablePid(pid) && !this.#streams.has(pid)) this.#continuity.delete(pid);
+      if (this.#program.isTablePid(pid) || this.#streams.has(pid)) continue;
+      this.#continuity.delete(pid);
+      this.#tails.delete(pid);
     }
   }
 

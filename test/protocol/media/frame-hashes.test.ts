@@ -50,6 +50,15 @@ describe('the hash of a frame', () => {
     expect(hashesOf(annexB([...nal.idr, 0, 0, 3, 9]))).toEqual([md5([...nal.idr, 0, 0, 9])]);
   });
 
+  it('is of two frames where a muxer began anew with the counter that was the last', () => {
+    const stream = new TransportStreamBuilder().tables([[video, 0x1b]]);
+    stream.pes({ pid: video, payload: annexB(nal.idr) });
+    const again = new TransportStreamBuilder().tables([[video, 0x1b]]);
+    again.pes({ pid: video, payload: annexB([...nal.inter, 9]) });
+    const twice = Buffer.concat([stream.bytes(), again.bytes(), again.bytes().subarray(-188)]);
+    expect(hashFrames(twice).map(({ hash }) => hash)).toEqual([md5(nal.idr), md5([...nal.inter, 9])]);
+  });
+
   it('is the same wherever the chunks end', () => {
     const camera = new TestStream({ fps: 5, gop: 1, size: { widthMbs: 8, heightMbs: 4 } });
     const bytes = Buffer.concat(Array.from({ length: 8 }, () => camera.next()));

@@ -86,6 +86,16 @@ describe('packets of a transport stream', () => {
     packet[3] = (payload ? 0x10 : 0x20) | counter;
     if (!payload) packet[4] = 183;
     const parsed = header(packet);
-    expect(parsed && judgeContinuity(parsed, last)).toBe(is);
+    expect(parsed && judgeContinuity(parsed, last, parsed.tail)).toBe(is);
+  });
+
+  it('that ends in other bytes is no repetition of the one with its counter', () => {
+    const packet = packets.slice(0, 188);
+    const first = header(packet);
+    for (let at = 180; at < 188; at += 1) {
+      const other = packet.slice();
+      other[at] = 8;
+      expect(first && judgeContinuity(first, first.continuity, header(other)?.tail)).toBe('broken');
+    }
   });
 });
