@@ -107,14 +107,10 @@ async function countRepeated(
   const seen = new Set<string>();
   for (const folder of home.allRecordings) {
     // A frame that goes on in the next file of the same server is one frame.
-    const own = new Set<string>();
-    for (const file of await filesOf(folder, term)) {
-      for (const hash of frameHashes(file)) if (frames.has(hash)) own.add(hash);
-    }
-    for (const hash of own) {
-      if (seen.has(hash)) count += 1;
-      seen.add(hash);
-    }
+    const files = await filesOf(folder, term);
+    const own = new Set(files.flatMap((file) => frameHashes(file)).filter((hash) => frames.has(hash)));
+    count += [...own].filter((hash) => seen.has(hash)).length;
+    for (const hash of own) seen.add(hash);
   }
   return count;
 }
