@@ -1,9 +1,21 @@
 /** What a media file holds by ffmpeg's word alone: a hash of each coded frame, decoded picture and audio packet. */
 import { spawnSync } from 'node:child_process';
 
-/** One hash for each coded frame: of its VCL NAL units only, in coding order. */
-export function frameHashes(file: string): readonly string[] {
-  return hashesOf(file, '0:v:0', '-c copy -bsf:v h264_mp4toannexb,filter_units=pass_types=1-5');
+/** What is hashed of a coded frame: of H.264 and H.265 its VCL NAL units only. */
+const codedParts = {
+  h264: '-bsf:v h264_mp4toannexb,filter_units=pass_types=1-5',
+  hevc: '-bsf:v hevc_mp4toannexb,filter_units=pass_types=0-31',
+  other: '',
+} as const;
+export type CodedAs = keyof typeof codedParts;
+
+/** One hash for each coded frame, in coding order. Frames before the first key frame count too. */
+export function frameHashes(
+  file: string,
+  codec: CodedAs = 'h264',
+  stream: '0:v:0' | '0:v:1' = '0:v:0',
+): readonly string[] {
+  return hashesOf(file, stream, `-c copy -copyinkf ${codedParts[codec]}`.trim());
 }
 
 /** One hash for each picture that comes out of the decoder. */
