@@ -101,6 +101,7 @@ class Agent implements RunningAgent {
   #server: RunningServer | undefined;
   #bridges: Bridges | undefined;
   #live: LiveConfiguration | undefined;
+  #bundles: Plan['bundles'] = [];
   /** What the server that runs was opened with, and the certificate that it has by now. */
   #serverPlan: ServerPlan | undefined;
   #stopping: Promise<void> | undefined;
@@ -117,6 +118,7 @@ class Agent implements RunningAgent {
 
   async open(plan: Plan): Promise<void> {
     const { state: directory, trust: place } = this.#options;
+    this.#bundles = plan.bundles;
     // First: it keeps a second agent from the same state.
     const socket = await openStatusSocket(directory, () => this.status());
     this.#parts.defer(async () => socket.close());
@@ -141,6 +143,10 @@ class Agent implements RunningAgent {
       certificates: certificatePlaces(this.#options),
       firstLook,
       emit: this.#emit,
+      deny: async (denyText) => {
+        const denied = { origin: 'TrustBundles', anchorsPem: '', denyText };
+        await this.#trust?.setBundles([...this.#bundles, denied]);
+      },
       apply: async (resources) => {
         await this.configure(resources);
         return this.#bridges?.statuses().length ?? 0;
@@ -168,6 +174,7 @@ class Agent implements RunningAgent {
 
   async configure(resources: Resources): Promise<void> {
     const plan = await makePlan(resources, this.#options);
+    this.#bundles = plan.bundles;
     await this.#trust?.setBundles(plan.bundles);
     this.#configureServer(plan.server);
     await this.#bridges?.set(plan.cameras);

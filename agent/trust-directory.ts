@@ -25,7 +25,7 @@ export interface WatchedTrust extends LiveTrust {
 }
 
 /** Two looks must see the same before it is read, so that nothing half-written is: changes apply within a second. */
-const lookEveryMs = 300;
+const lookEveryMs = 200;
 const maxFileBytes = 1 << 20;
 /** Its file system may hang. */
 const closeLimitMs = 5000;

@@ -52,6 +52,7 @@ export interface RunningClient {
 const keepAliveMs = 1000;
 const recheckMs = 3_600_000;
 const closeGraceMs = 5000;
+const closeLookMs = 100;
 /** A source that can wait does so while this part of the share is not durable, until it is half of that. */
 const pauseShare = 0.5;
 
@@ -136,7 +137,10 @@ class ClientRun implements RunningClient {
   async #close(): Promise<void> {
     await this.#source.close();
     this.#take({ kind: 'sourceEnded' });
-    if (isUnserved(this.#core)) this.#ended.resolve('closed');
+    const looking = setInterval(() => {
+      if (isUnserved(this.#core)) this.#ended.resolve('closed');
+    }, closeLookMs);
+    this.#timers.push(looking);
     const grace = AbortSignal.timeout(closeGraceMs);
     grace.addEventListener('abort', () => this.#ended.resolve('closed'));
     if ((await this.#ended.promise) === 'closed') this.#tellUndelivered();

@@ -2,7 +2,7 @@
 import type { EmitEvent } from '../events.ts';
 import { ConfigError } from './config-error.ts';
 import { type FileWatch, watchFiles } from './file-watch.ts';
-import { readResources } from './resource-files.ts';
+import { readDenied, readResources } from './resource-files.ts';
 import type { Resources } from './resources.ts';
 
 /** Whether the agent does what its files say. */
@@ -23,6 +23,8 @@ export interface LiveConfigurationOptions {
   readonly firstLook: string;
   /** Does from now on what they say; resolves with the cameras that it bridges. Changes nothing where it rejects with ConfigError. */
   apply(resources: Resources): Promise<number>;
+  /** Denies these too from now on (SHA-256 of an SPKI, or an identifier, one a line), though what they stand beside is wrong. */
+  deny(denyText: string): Promise<void>;
   readonly emit: EmitEvent;
 }
 
@@ -61,6 +63,7 @@ export class LiveConfiguration {
       this.#status = { isCurrent: false, time: this.#status.time, problem };
       const message = `${problem}\nWhat was configured before goes on.`;
       emit({ event: 'warning', reason: 'ConfigurationRefused', message });
+      await this.#options.deny(await readDenied(resources));
     }
   }
 }

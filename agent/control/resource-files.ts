@@ -13,6 +13,7 @@ import {
   type Resources,
 } from './resources.ts';
 import type { FieldProblem } from './field-names.ts';
+import { denyTextOf } from './trust-sources.ts';
 import { parseYamlDocuments, type YamlDocument } from './yaml-documents.ts';
 
 /** Well above what a home needs; a parser's time and memory grow with them. */
@@ -40,6 +41,18 @@ export async function readResources(path: string): Promise<Resources> {
   problems.push(...findDuplicates(loaded));
   if (problems.length > 0) throw new ConfigError(problems);
   return groupResources(loaded);
+}
+
+/**
+ * What the TrustBundles that can be read deny, one a line, whatever else is wrong in the files: denying somebody does not
+ * wait until somebody else's typo is found.
+ */
+export async function readDenied(path: string): Promise<string> {
+  const files = await listFiles(path).catch(() => []);
+  const read = await Promise.all(files.map(readFileResources));
+  const resources = read.flatMap(({ loaded }) => loaded.map(({ resource }) => resource));
+  const bundles = resources.filter((resource) => resource.kind === 'TrustBundle');
+  return bundles.map(denyTextOf).join('');
 }
 
 /** The resources of one file's text; `isOpenToOthers` says that anybody on the machine can read the file. */

@@ -33,11 +33,16 @@ export function readTrustBundles(resources: Resources): readonly BundleTexts[] {
     return {
       origin: `TrustBundle ${metadata.name} (${loaded.file}:${loaded.document.line})`,
       anchorsPem: sources.join('\n'),
-      denyText: (spec.deny ?? []).map(({ sha256, identifier }) => `${sha256 ?? identifier ?? ''}\n`).join(''),
+      denyText: denyTextOf(loaded.resource),
     };
   });
   if (problems.length > 0) throw new ConfigError(problems);
   return bundles;
+}
+
+/** As `deny.txt` would say it. */
+export function denyTextOf({ spec }: Pick<TrustBundle, 'spec'>): string {
+  return (spec.deny ?? []).map(({ sha256, identifier }) => `${sha256 ?? identifier ?? ''}\n`).join('');
 }
 
 type Source = NonNullable<TrustBundle['spec']['sources']>[number];

@@ -1,5 +1,6 @@
 /** Live connections are judged again when the trust set changes, and hourly: a certificate may have been denied or have run out. */
 import type { TLSSocket } from 'node:tls';
+import type { CertificateDropReason } from '../../protocol/trust.ts';
 import { verifyPeer } from '../tls.ts';
 import type { LiveTrust } from '../trust-directory.ts';
 
@@ -8,23 +9,21 @@ const everyMs = 3_600_000;
 const batch = 32;
 
 export interface Rechecks {
-  /** Judges this connection again from now on, until it is closed. `cutOff` is called at most once. */
-  add(socket: TLSSocket, cutOff: (detail: string) => void): void;
+  /** Judges this connection again from now on, until it is closed. `cutOff` may be called again, for a worse reason. */
+  add(socket: TLSSocket, cutOff: (reason: CertificateDropReason) => void): void;
   close(): void;
 }
 
 /** Watches the trust set; all live connections are judged within a second of a change. */
 export function openRechecks(trust: LiveTrust): Rechecks {
-  const live = new Map<TLSSocket, (detail: string) => void>();
+  const live = new Map<TLSSocket, (reason: CertificateDropReason) => void>();
   let round = 0;
 
   const judge = (socket: TLSSocket) => {
     const cutOff = live.get(socket);
     if (cutOff === undefined) return;
     const verdict = verifyPeer(socket, trust.current, Date.now());
-    if (verdict.ok) return;
-    live.delete(socket);
-    cutOff(verdict.detail);
+    if (!verdict.ok) cutOff(verdict.reason);
   };
   const judgeAll = () => {
     round += 1;

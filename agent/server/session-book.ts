@@ -39,7 +39,11 @@ export class SessionBook implements SessionOwner {
     const session = new ClientSession({ socket, leaf, serverId: this.#options.serverId, owner: this });
     this.#open.add(session);
     void session.closed.then(() => this.#open.delete(session));
-    this.#options.rechecks.add(socket, () => session.bye('untrusted'));
+    this.#options.rechecks.add(socket, (reason) => {
+      // Denying is at once. An anchor that was removed, or a date that passed, lets what came become durable first.
+      if (reason === 'denied') session.bye('untrusted');
+      else session.release('untrusted');
+    });
   }
 
   welcome(number: SessionNumber): void {

@@ -68,6 +68,7 @@ export class ClientSession {
   #lineTicks = 0;
   #acked = { received: 0, durable: 0 };
   #isFirstAfterBegin = false;
+  #releasing: Bye['reason'] | undefined;
 
   constructor({ socket, leaf, serverId, owner }: SessionOptions) {
     this.leaf = leaf;
@@ -139,7 +140,17 @@ export class ClientSession {
     this.#socket.end();
     this.#socket.resume();
     // Whoever is not trusted any more gets the reason and no time.
-    if (reason === 'untrusted') this.#socket.destroySoon();
+    if (reason === 'untrusted' && this.#releasing === undefined) this.#socket.destroySoon();
+  }
+
+  /** Reads nothing more; makes what came durable and acks it, in 10 s at most; then `bye`. */
+  release(reason: Bye['reason']): void {
+    if (this.#releasing !== undefined) return;
+    this.#releasing = reason;
+    this.#stateTicks = 0;
+    this.#socket.pause();
+    this.#stream?.commit();
+    this.#tickRelease();
   }
 
   /** A sink says that a stream's `durable` rose. @returns whether the stream is this session's */
@@ -244,7 +255,7 @@ export class ClientSession {
 
   /** Reads on only while the disk keeps up: what we do not read stays in the client's ring. */
   #balance(): void {
-    if (this.#state !== 'welcomed' || this.#stream === undefined) return;
+    if (this.#state !== 'welcomed' || this.#stream === undefined || this.#releasing !== undefined) return;
     const { backlogBytes } = this.#stream;
     if (backlogBytes > maxBacklogBytes) this.#socket.pause();
     else if (this.#socket.isPaused() && backlogBytes <= maxBacklogBytes / 2) this.#socket.resume();
@@ -278,6 +289,13 @@ export class ClientSession {
     this.#balance();
     this.#tickAck();
     this.#tickSilence();
+    this.#tickRelease();
+  }
+
+  #tickRelease(): void {
+    const { received, durable } = this.#stream ?? this.#acked;
+    const isDue = durable >= received || this.#stateTicks >= leaveTicks;
+    if (this.#releasing !== undefined && isDue) this.bye(this.#releasing);
   }
 
   #tickAck(): void {

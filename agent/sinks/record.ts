@@ -46,8 +46,11 @@ const maxLeftBytes = 16 * 1024 * 1024;
  * @throws Error where the directory cannot be made, read or repaired
  */
 export async function openRecordSink(options: RecordOptions, listener: SinkListener): Promise<Sink> {
-  await mkdir(options.directory, { recursive: true, mode: 0o750 });
-  const { files, cutOffBytes } = await recoverRecordings(options.directory);
+  const tellHanging = setTimeout(() => {
+    const message = `opening ${options.directory} has taken ${stuckMs / 1000} s: the server starts when it is there`;
+    options.emit({ event: 'warning', reason: 'SinkUnhealthy', message });
+  }, stuckMs);
+  const { files, cutOffBytes } = await prepare(options.directory).finally(() => clearTimeout(tellHanging));
   if (cutOffBytes > 0) {
     const message = `${cutOffBytes} bytes that the last run had written but not made safe were cut off`;
     options.emit({ event: 'warning', reason: 'RecordingCutBack', message });
@@ -55,6 +58,11 @@ export async function openRecordSink(options: RecordOptions, listener: SinkListe
   const sink = new RecordSink(options, listener);
   sink.space.adopt(files);
   return sink;
+}
+
+async function prepare(directory: string): ReturnType<typeof recoverRecordings> {
+  await mkdir(directory, { recursive: true, mode: 0o750 });
+  return recoverRecordings(directory);
 }
 
 class RecordSink implements Sink {

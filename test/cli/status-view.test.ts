@@ -135,6 +135,23 @@ describe('the status page', () => {
     ]);
   });
 
+  it('says first what a person has to do something about', () => {
+    const configuration = {
+      isCurrent: false,
+      time: '2026-11-25T12:00:00.000Z',
+      problem: 'a.yaml:1: spec: missing\nb.yaml: is not there',
+    };
+    const certificates = [{ name: 'pi', notAfter: '2026-12-01T00:00:00.000Z', isRunningOut: true }];
+    expect(describeAny({ ...status, configuration, certificates }).slice(0, 6)).toEqual([
+      'agent pi, version 0.1.0, since 2026-11-25T12:00:00.000Z',
+      'its files are wrong now; what they said at 2026-11-25T12:00:00.000Z holds:',
+      '  a.yaml:1: spec: missing',
+      '  b.yaml: is not there',
+      'the certificate of pi is to be renewed before 2026-12-01T00:00:00.000Z',
+      '',
+    ]);
+  });
+
   it('says that no server runs where it is client only', () => {
     const { server: _, ...clientOnly } = { ...status, cameras: [], handovers: [] };
     expect(describeAny(clientOnly)).toEqual([

@@ -93,7 +93,12 @@ describeWith(['root', 'loop-disk'], 'a disk under a server', () => {
     await withDisk(mount, async ({ disk, ...around }) => {
       await disk.fill();
       await expectMovedAway(around);
-      expect(around.pi.of('warning')[0]?.message).toContain('fdatasync');
+      expect(
+        around.pi
+          .of('warning')
+          .map(({ message }) => message)
+          .join(),
+      ).toContain('fdatasync');
       await disk.empty();
       await expectCameBack(around);
       await around.home.expectNothingLost();

@@ -242,6 +242,23 @@ describe('a client over real TLS', () => {
     expect(named(events, 'disconnected')).toMatchObject([{ from: 'pi', reason: 'error' }]);
   });
 
+  it('does not wait for a server that nobody is when it is closed, and says what is left', async () => {
+    const { client, events } = start([], openLines, lines);
+    await until('there are bytes', () => client.status().produced > 1000);
+    const closing = performance.now();
+    await client.close();
+    expect(performance.now() - closing).toBeLessThan(4500);
+    const { produced } = client.status();
+    expect(named(events, 'warning')).toEqual([
+      {
+        event: 'warning',
+        reason: 'Undelivered',
+        client: 'default/door',
+        message: `stopped with ${produced} bytes that no server has made durable`,
+      },
+    ]);
+  });
+
   it('ends for good when it is replaced', async () => {
     const pi = await server('pi');
     const { client, events } = start([pi], openLines, lines);

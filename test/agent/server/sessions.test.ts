@@ -312,6 +312,34 @@ describe.concurrent('a client session', () => {
     expect(refused).toMatchObject([{ id: 'hcsp:gc3YWhxMRQGVbboYIEgxwA', reason: 'unreachable' }]);
   });
 
+  it('lets what came become durable before it sends away whose CA is not trusted any more', async () => {
+    const { session, ear, sink, gone, sayHello, begin, media } = await open({ sink: { sync: 'never' } });
+    sayHello();
+    await ear.waitFor('welcome');
+    begin(0);
+    media('kept');
+    await ear.waitFor('ack', ({ received }) => received === 4);
+    session.release('untrusted');
+    media('not read');
+    await ear.waitFor('ack', ({ received, durable }) => received === 4 && durable === 0);
+    expect(gone).toEqual([]);
+    sink.streams[0]?.sync();
+    await expect(ear.waitFor('bye')).resolves.toEqual({ kind: 'bye', reason: 'untrusted' });
+    expect(ear.all('ack').at(-1)).toMatchObject({ received: 4, durable: 4 });
+    expect(gone).toEqual(['bye untrusted']);
+  });
+
+  it('waits for that no longer than 10 s', async () => {
+    const { session, ear, sayHello, begin, media } = await open({ sink: { sync: 'never' } });
+    sayHello();
+    await ear.waitFor('welcome');
+    begin(0);
+    media('stuck');
+    await ear.waitFor('ack', ({ received }) => received === 5);
+    session.release('untrusted');
+    await vi.waitFor(() => expect(ear.all('bye')).toHaveLength(1), 18_000);
+  });
+
   it('says goodbye with the last ack first, and reads nothing more', async () => {
     const { session, ear, sink, gone, sayHello, begin, media } = await open();
     sayHello();

@@ -75,6 +75,33 @@ describe('a recorded stream', () => {
     await folder.close();
   });
 
+  it('gives up what a disk that hangs was not given, once its session is over', async () => {
+    const { stream, folder } = open();
+    stream.write(Buffer.alloc(1000), true);
+    expect([stream.backlogBytes > 1000, stream.leftBytes]).toEqual([true, 0]);
+    const closed = stream.close();
+    expect(stream.leftBytes).toBeGreaterThan(1000);
+    stream.abandon();
+    await closed;
+    expect([stream.leftBytes, stream.isDone, stream.isFrozen, stream.durable]).toEqual([0, true, true, 0]);
+    await folder.close();
+  });
+
+  it('gives up while its bytes are on their way, and closes its file when they are there', async () => {
+    const { stream, folder } = open();
+    stream.write(Buffer.from('one\n'), true);
+    const writing = stream.step(Infinity);
+    const closed = stream.close();
+    stream.abandon();
+    await closed;
+    expect(stream.isDone).toBe(false);
+    await writing;
+    for (let turn = 0; turn < 3 && !stream.isDone; turn += 1) await stream.step(Infinity);
+    expect([stream.isDone, stream.leftBytes, stream.durable]).toEqual([true, 0, 0]);
+    expect(failures).toEqual([]);
+    await folder.close();
+  });
+
   it('waits for company for a while, and then for a second before it flushes', async () => {
     const { stream, folder } = open();
     expect(stream.dueAtMs(true)).toBeUndefined();
