@@ -32,9 +32,7 @@ let networks = 0;
  * killed is swept up first: names carry the process id, and only those of dead processes are removed.
  */
 export function makeNetwork(names: readonly string[]): NamespaceNetwork {
-  sweep();
-  networks += 1;
-  const base = `${prefix}-${process.pid}-${networks}`;
+  const base = nameNetwork();
   const bridge = `${base}-br`;
   const children = new Set<ChildProcess>();
   ip('netns', 'add', bridge);
@@ -49,6 +47,13 @@ export function makeNetwork(names: readonly string[]): NamespaceNetwork {
       ip('netns', 'del', bridge);
     },
   };
+}
+
+/** What the namespaces of one network begin with. Sweeps up what killed runs left. */
+export function nameNetwork(): string {
+  sweep();
+  networks += 1;
+  return `${prefix}-${process.pid}-${networks}`;
 }
 
 interface HostPlace {
@@ -124,11 +129,13 @@ function isAlive(pid: number): boolean {
   }
 }
 
-function inNamespace(namespace: string, ...args: string[]): void {
+/** `ip -n NAMESPACE …`. */
+export function inNamespace(namespace: string, ...args: string[]): void {
   ip('-n', namespace, ...args);
 }
 
-function ip(...args: string[]): string {
+/** iproute2's `ip`; throws what it said. */
+export function ip(...args: string[]): string {
   const { status, stdout, stderr } = spawnSync('ip', args, { encoding: 'utf8' });
   if (status !== 0) throw new Error(`ip ${args.join(' ')}: ${stderr.trim()}`);
   return stdout;
