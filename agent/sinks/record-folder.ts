@@ -35,6 +35,8 @@ export class RecordFolder {
     readonly handle: FileHandle;
   }> {
     await mkdir(this.path, { recursive: true, mode: folderMode });
+    // Before any file: of one that has no line in an index nothing is vouched for, while a folder without one is a source's.
+    await this.#openIndex();
     for (let copy = 1; copy <= maxCopies; copy += 1) {
       const file = formatSegmentName({ ...name, copy });
       const handle = await createOnly(join(this.path, file));

@@ -374,8 +374,9 @@ describeWith(['root', 'ip', 'ffmpeg'], 'a camera whose home changes', () => {
     const { frames, missing, holes } = await findMissing(home, term);
     expect(holes).toBeGreaterThan(0);
     expect(missing).toBeGreaterThan(0);
-    expect(back?.framesLost).toBe(missing);
-    report.push({ what: 'ring of 1 MiB, no server', frames, lost: `${missing}, all counted`, moves: holes });
+    // What the server had just made safe when it was killed, without a word of it, counts as lost although it is not.
+    expect(back?.framesLost).toBeGreaterThanOrEqual(missing);
+    report.push({ what: 'ring of 1 MiB, no server', frames, lost: missing, told: back?.framesLost });
   });
 
   it.concurrent('begins a new term when it is restarted in the middle of a handover', async () => {

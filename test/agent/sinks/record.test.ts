@@ -141,6 +141,20 @@ describe('the record sink', () => {
     expect(events).toContainEqual(expect.objectContaining({ event: 'warning', reason: 'RecordingCutBack' }));
   });
 
+  it('vouches for nothing of a file that was never made safe, not even by its name', async () => {
+    const stream = (await openSink()).open(door);
+    stream.begin({ offset: 500, timeMs: 1000, why: 'replay' });
+    stream.write(Buffer.from('tables that are not counted'), false);
+    give(stream, 500, 3000);
+    const file = join(folderOf(directory), '5-500.txt');
+    await until(async () => (await stat(file).catch(() => undefined))?.size === 3027);
+    // A kill would leave it like this.
+    expect(stream.durable).toBe(500);
+    const { recordings, problems } = await readRecordings([directory]);
+    expect(recordings.map(({ extents }) => extents)).toEqual([[]]);
+    expect(problems).toEqual([]);
+  });
+
   it('leaves files alone that no index tells of', async () => {
     await mkdir(folderOf(directory), { recursive: true });
     await writeFile(join(folderOf(directory), '7-0.txt'), 'somebody put this here');
