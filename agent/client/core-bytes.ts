@@ -27,8 +27,8 @@ function takeMark(state: ClientState, mark: Mark): void {
     case 'cut':
       state.lastCut = mark;
       noteCut(state, mark.offset);
-      // Without video a frame is what lies between two cuts: a line, an audio packet.
-      if (state.lastVideoPes < 0) noteFrame(state, mark.offset);
+      // Without video a frame is what lies between two cuts: a line, an audio packet. A picture was noted already.
+      noteFrame(state, mark.offset);
       return;
     case 'pes':
       state.pes = [...state.pes.slice(1 - limits.maxPesNotes), { offset: mark.offset, pid: mark.pid }];

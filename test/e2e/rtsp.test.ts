@@ -6,6 +6,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { type RtspOptions, openRtspSource } from '../../agent/sources/rtsp.ts';
 import type { Source } from '../../agent/sources/source.ts';
+import { hashFrames } from '../../protocol/media/frame-hashes.ts';
+import { createScanner } from '../../protocol/media/scanners.ts';
 import { frameHashes } from '../support/framehash.ts';
 import { describeWith } from '../support/needs.ts';
 import { type RtspCamera, encodeTestVideo, startRtspCamera } from '../support/rtsp-camera.ts';
@@ -111,6 +113,28 @@ describeWith(['ffmpeg', 'gst-rtsp-server'], 'a real RTSP camera', () => {
     expect(hashes.slice(0, -1)).toEqual(reference.slice(0, hashes.length - 1));
     await until(() => camera.events.includes('closed'));
     expect(camera.events.filter((event) => event === 'session')).toHaveLength(1);
+  });
+
+  it('gives every frame of H.265, with places to cut at', async () => {
+    const film = join(directory, 'hevc.mkv');
+    encodeTestVideo(film, { seconds: 30, bFrames: 0, audio: 'aac', video: 'h265' });
+    const camera = await startRtspCamera({ file: film, ...credentials, audio: 'aac', video: 'h265' });
+    cleanups.push(() => camera.stop());
+    const watched = new Watched();
+    const source = watched.open({ url: camera.url, credentials });
+    const cuts: number[] = [];
+    await until(() => {
+      const marks = createScanner('video/mp2t').push(Buffer.concat(watched.chunks));
+      cuts.splice(0, Infinity, ...marks.flatMap((mark) => (mark.kind === 'cut' ? mark.offset : [])));
+      return cuts.length >= 3;
+    });
+    await source.close();
+    const path = join(directory, 'hevc-got.ts');
+    await writeFile(path, Buffer.concat(watched.chunks));
+    const [hashes, reference] = [frameHashes(path, 'hevc'), frameHashes(film, 'hevc')];
+    expect(new Set(reference).size).toBe(reference.length);
+    expect(hashes.slice(0, -1)).toEqual(reference.slice(0, hashes.length - 1));
+    expect(hashFrames(await readFile(path)).map(({ hash }) => hash)).toEqual(hashes);
   });
 
   it('is called again when ffmpeg dies, as a new source session', async () => {

@@ -3,7 +3,7 @@
 
     rtsp-camera.py FILE.mkv USER PASSWORD VIDEO AUDIO
 
-VIDEO and AUDIO are codec names (h264, none; aac, mulaw, none). Prints one JSON object a line: {"port": N} when it listens,
+VIDEO and AUDIO are codec names (h264, h265, none; aac, mulaw, none). Prints one JSON object a line: {"port": N} when it listens,
 {"event": "connected" | "session" | "closed"} afterwards. An encoder here would make a fresh key frame for each reader and so
 hide loss; a stream that is encoded already does not.
 """
@@ -18,7 +18,10 @@ gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
 from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
-VIDEO = {"h264": "h264parse ! rtph264pay name=pay{0} pt=96 config-interval=-1"}
+VIDEO = {
+    "h264": "h264parse ! rtph264pay name=pay{0} pt=96 config-interval=-1",
+    "h265": "h265parse ! rtph265pay name=pay{0} pt=96 config-interval=-1",
+}
 AUDIO = {
     "aac": "aacparse ! rtpmp4gpay name=pay{0} pt=97",
     "mulaw": "rtppcmupay name=pay{0} pt=0",

@@ -17,13 +17,15 @@ export interface CameraStream {
   readonly username: string;
   readonly password: string;
   readonly audio: 'aac' | 'mulaw' | 'none';
+  /** Default `h264`. */
+  readonly video?: 'h264' | 'h265';
 }
 
 /** Resolves when the camera listens on a port of 127.0.0.1. */
 export async function startRtspCamera(stream: CameraStream): Promise<RtspCamera> {
-  const { file, username, password, audio } = stream;
+  const { file, username, password, audio, video = 'h264' } = stream;
   const program = join(import.meta.dirname, 'rtsp-camera.py');
-  const child = spawn('/usr/bin/python3', [program, file, username, password, 'h264', audio], {
+  const child = spawn('/usr/bin/python3', [program, file, username, password, video, audio], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const events: string[] = [];
@@ -54,12 +56,25 @@ export function encodeTestVideo(
     seconds,
     bFrames,
     audio,
-  }: { readonly seconds: number; readonly bFrames: number; readonly audio: 'aac' | 'mulaw' },
+    video = 'h264',
+  }: {
+    readonly seconds: number;
+    readonly bFrames: number;
+    readonly audio: 'aac' | 'mulaw';
+    readonly video?: 'h264' | 'h265';
+  },
 ): void {
+  const codec =
+    video === 'h264'
+      ? ['libx264', '-preset', 'veryfast']
+      : ['libx265', '-preset', 'ultrafast', '-x265-params', 'log-level=1'];
   const sound = audio === 'aac' ? ['-c:a', 'aac'] : ['-c:a', 'pcm_mulaw', '-ar', '8000'];
   runFfmpeg('ffmpeg', [
     ...`-y -f lavfi -i testsrc2=size=320x240:rate=15`.split(' '),
-    ...`-f lavfi -i sine=frequency=440 -t ${seconds} -c:v libx264 -preset veryfast -g 30`.split(' '),
+    ...`-f lavfi -i sine=frequency=440 -t ${seconds} -c:v`.split(' '),
+    ...codec,
+    '-g',
+    '30',
     ...`-bf ${bFrames} -b_strategy 0 -pix_fmt yuv420p -ac 1`.split(' '),
     ...sound,
     file,

@@ -124,6 +124,22 @@ describe('a ring over its share', () => {
     expect(script.core).toMatchObject({ ringStart: 80, bytesLost: 50, framesLost: 3 });
   });
 
+  it('counts sound as frames where the video before it went away', () => {
+    const script = new ClientScript({ share: 100 });
+    script.produce(40, [
+      { kind: 'pes', offset: 0, pid: 256, isVideo: true },
+      { kind: 'cut', offset: 0, quality: 'idr' },
+    ]);
+    for (const offset of [40, 60, 80, 100]) {
+      script.produce(20, [
+        { kind: 'pes', offset, pid: 257, isVideo: false },
+        { kind: 'cut', offset, quality: 'idr' },
+      ]);
+    }
+    script.produceCut(80);
+    expect(script.core).toMatchObject({ ringStart: 100, framesLost: 4 });
+  });
+
   it('leaves a server that takes nothing at all', () => {
     const script = new ClientScript({ share: 100 });
     script.welcome('A');
