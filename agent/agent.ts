@@ -11,7 +11,7 @@ import { readResources } from './control/resource-files.ts';
 import type { Resources } from './control/resources.ts';
 import type { AgentEvent, EmitEvent } from './events.ts';
 import { History } from './history.ts';
-import { openHomeServer } from './home-server.ts';
+import { openHomeServer, type HomeServerRun } from './home-server.ts';
 import { KnownServers } from './known-servers.ts';
 import { makePlan, type Plan, type PlanOptions, type ServerPlan } from './plan.ts';
 import { searchByListening, searchFromServer } from './server-search.ts';
@@ -98,10 +98,13 @@ class Agent implements RunningAgent {
   /** What is open, to be closed in the opposite order. */
   readonly #parts = new AsyncDisposableStack();
   #trust: WatchedTrust | undefined;
+  #home: HomeServerRun | undefined;
   #server: RunningServer | undefined;
   #bridges: Bridges | undefined;
   #live: LiveConfiguration | undefined;
   #bundles: Plan['bundles'] = [];
+  /** Where a client-only agent looks for servers. */
+  #searched: readonly string[] = [];
   /** What the server that runs was opened with, and the certificate that it has by now. */
   #serverPlan: ServerPlan | undefined;
   #stopping: Promise<void> | undefined;
@@ -177,6 +180,9 @@ class Agent implements RunningAgent {
     this.#bundles = plan.bundles;
     await this.#trust?.setBundles(plan.bundles);
     this.#configureServer(plan.server);
+    if (this.#server === undefined && plan.externalAddresses.join() !== this.#searched.join()) {
+      this.#tellRestartNeeded('servers are looked for at the addresses that the files name now');
+    }
     await this.#bridges?.set(plan.cameras);
     this.#expiry.set(identitiesOf(plan), Date.now());
   }
@@ -202,7 +208,7 @@ class Agent implements RunningAgent {
   async #openServer(plan: Plan, state: StateFile, trust: WatchedTrust): Promise<void> {
     const { state: directory, recordings = join(directory, 'recordings'), sinkHealthMs } = this.#options;
     if (plan.server === undefined) return;
-    this.#server = await openHomeServer({
+    this.#home = await openHomeServer({
       plan: plan.server,
       recordings,
       state,
@@ -210,12 +216,14 @@ class Agent implements RunningAgent {
       emit: this.#emit,
       ...(sinkHealthMs === undefined ? {} : { sinkHealthMs }),
     });
+    this.#server = this.#home.server;
     this.#serverPlan = plan.server;
     this.#parts.defer(async () => this.#server?.close());
   }
 
   async #openBridges(plan: Plan, state: StateFile, trust: WatchedTrust): Promise<void> {
     const { media, keepSource } = this.#options;
+    this.#searched = plan.externalAddresses;
     const search =
       this.#server === undefined
         ? await searchByListening(plan.externalAddresses, trust, this.#emit)
@@ -242,7 +250,7 @@ class Agent implements RunningAgent {
     }
     const { resource, assignment } = plan;
     this.#renewServer(plan, before);
-    if (JSON.stringify(resource.spec.sinks) !== JSON.stringify(before.resource.spec.sinks)) {
+    if (this.#home?.setBounds(resource) === false) {
       this.#tellRestartNeeded('what spec.sinks says now is done');
     }
     this.#server?.configure(serverConfigOf(resource, assignment));

@@ -1,4 +1,5 @@
 /** This machine's server with its sinks, as its HomeServer says. */
+import type { HomeServer } from '../crds/home-server.ts';
 import { createScanner } from '../protocol/media/scanners.ts';
 import type { ConfigProblem } from './control/config-error.ts';
 import { ConfigError } from './control/config-error.ts';
@@ -6,7 +7,7 @@ import { recordSettingsOf, serverConfigOf } from './control/settings.ts';
 import type { EmitEvent } from './events.ts';
 import type { ServerPlan } from './plan.ts';
 import { openServer, type RunningServer, type SinkOpener } from './server/server.ts';
-import { openRecordSink } from './sinks/record.ts';
+import { openRecordSink, type RecordingSink } from './sinks/record.ts';
 import type { StateFile } from './state-file.ts';
 import type { LiveTrust } from './trust-directory.ts';
 
@@ -20,6 +21,12 @@ export interface HomeServerOptions {
   readonly sinkHealthMs?: number;
 }
 
+export interface HomeServerRun {
+  readonly server: RunningServer;
+  /** Bounds its sinks as this says from now on; false where it says more that is new of them than their bounds. */
+  setBounds(resource: HomeServer): boolean;
+}
+
 const section = 'server';
 
 /**
@@ -27,15 +34,16 @@ const section = 'server';
  *
  * @throws ConfigError where its port or its recordings folder cannot be had
  */
-export async function openHomeServer(options: HomeServerOptions): Promise<RunningServer> {
+export async function openHomeServer(options: HomeServerOptions): Promise<HomeServerRun> {
   const { plan, state, trust, emit, sinkHealthMs } = options;
   const config = serverConfigOf(plan.resource, plan.assignment);
+  const records: RecordingSink[] = [];
   try {
-    return await openServer({
+    const server = await openServer({
       identity: plan.identity,
       trust,
       config,
-      sinks: listSinks(options),
+      sinks: listSinks(options, records),
       ...(sinkHealthMs === undefined ? {} : { sinkHealthMs }),
       saved: state.read(section),
       onSave: (saved) => state.write(section, saved),
@@ -44,16 +52,40 @@ export async function openHomeServer(options: HomeServerOptions): Promise<Runnin
         if (event.event !== 'stopped') emit(event);
       },
     });
+    const opened = describeUnbounded(plan.resource);
+    return {
+      server,
+      setBounds(resource) {
+        if (describeUnbounded(resource) !== opened) return false;
+        for (const { record } of resource.spec.sinks) {
+          if (record !== undefined) for (const sink of records) sink.setBounds(recordSettingsOf(record));
+        }
+        return true;
+      },
+    };
   } catch (error) {
     throw new ConfigError(describeFailure(error, options), { cause: error });
   }
 }
 
-function listSinks({ plan, recordings, emit }: HomeServerOptions): readonly SinkOpener[] {
+/** What of the sinks cannot change while they are open. At most one is a `record`. */
+function describeUnbounded({ spec }: HomeServer): string {
+  return JSON.stringify(spec.sinks.map(({ record, ...sink }) => ({ ...sink, record: record?.durability })));
+}
+
+function listSinks(
+  { plan, recordings, emit }: HomeServerOptions,
+  opened: RecordingSink[],
+): readonly SinkOpener[] {
   return plan.resource.spec.sinks.flatMap(({ record }): SinkOpener[] => {
     if (record === undefined) return [];
     const settings = { directory: recordings, scannerFor: createScanner, emit, ...recordSettingsOf(record) };
-    return [async (listener) => openRecordSink(settings, listener)];
+    const open: SinkOpener = async (listener) => {
+      const sink = await openRecordSink(settings, listener);
+      opened.push(sink);
+      return sink;
+    };
+    return [open];
   });
 }
 

@@ -4,9 +4,13 @@ import { access, open, statfs, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type RetentionLimits, type StoredFile, chooseEvictions } from './record-retention.ts';
 
-export interface SpaceOptions extends RetentionLimits {
-  readonly directory: string;
+/** What the recordings of a folder may take. */
+export interface SpaceBounds extends RetentionLimits {
   readonly keepFreeBytes: number;
+}
+
+export interface SpaceOptions extends SpaceBounds {
+  readonly directory: string;
 }
 
 /** How often the disk is looked at, in milliseconds: while all is well, while something is wrong, and in the middle of deleting. */
@@ -20,7 +24,7 @@ const probeFileName = '.homing-probe';
 type Stored = { -readonly [Key in keyof StoredFile]: StoredFile[Key] };
 
 export class RecordSpace {
-  readonly #options: SpaceOptions;
+  #options: SpaceOptions;
   readonly #onProblem: (problem: string | undefined) => void;
   readonly #files = new Map<string, Stored>();
   readonly #deletedBytes = new Map<string, number>();
@@ -33,6 +37,12 @@ export class RecordSpace {
   constructor(options: SpaceOptions, onProblem: (problem: string | undefined) => void) {
     this.#options = options;
     this.#onProblem = onProblem;
+  }
+
+  /** Other bounds from now on. */
+  setBounds(bounds: SpaceBounds): void {
+    this.#options = { directory: this.#options.directory, ...bounds };
+    this.#lookSoon();
   }
 
   adopt(files: readonly StoredFile[]): void {

@@ -10,7 +10,7 @@ import { streamFolder } from './record-names.ts';
 import { RecordPlan, type SegmentLimits } from './record-plan.ts';
 import { RecordRates } from './record-rates.ts';
 import { recoverRecordings } from './record-recovery.ts';
-import { RecordSpace } from './record-space.ts';
+import { RecordSpace, type SpaceBounds } from './record-space.ts';
 import { type Durability, type RecordHost, RecordStream } from './record-stream.ts';
 import type { RetentionLimits } from './record-retention.ts';
 import type { Sink, SinkListener, SinkStream, StreamAddress } from './sink.ts';
@@ -26,6 +26,11 @@ export interface RecordOptions extends RetentionLimits {
   readonly maxBytesPerSecond?: number;
   readonly segment?: Partial<SegmentLimits>;
   readonly emit: EmitEvent;
+}
+
+export interface RecordingSink extends Sink {
+  /** Other bounds of space and age from now on. */
+  setBounds(bounds: Pick<RecordOptions, keyof SpaceBounds>): void;
 }
 
 /**
@@ -45,7 +50,7 @@ const maxLeftBytes = 16 * 1024 * 1024;
  *
  * @throws Error where the directory cannot be made, read or repaired
  */
-export async function openRecordSink(options: RecordOptions, listener: SinkListener): Promise<Sink> {
+export async function openRecordSink(options: RecordOptions, listener: SinkListener): Promise<RecordingSink> {
   const tellHanging = setTimeout(() => {
     const message = `opening ${options.directory} has taken ${stuckMs / 1000} s: the server starts when it is there`;
     options.emit({ event: 'warning', reason: 'SinkUnhealthy', message });
@@ -60,12 +65,24 @@ export async function openRecordSink(options: RecordOptions, listener: SinkListe
   return sink;
 }
 
+function boundsOf({
+  keepFreeBytes,
+  maxAgeMs,
+  maxBytes,
+}: Pick<RecordOptions, keyof SpaceBounds>): SpaceBounds {
+  return {
+    keepFreeBytes: keepFreeBytes ?? defaultKeepFreeBytes,
+    ...(maxAgeMs === undefined ? {} : { maxAgeMs }),
+    ...(maxBytes === undefined ? {} : { maxBytes }),
+  };
+}
+
 async function prepare(directory: string): ReturnType<typeof recoverRecordings> {
   await mkdir(directory, { recursive: true, mode: 0o750 });
   return recoverRecordings(directory);
 }
 
-class RecordSink implements Sink {
+class RecordSink implements RecordingSink {
   readonly kind = 'record';
   readonly isDurable = true;
   readonly space: RecordSpace;
@@ -75,6 +92,8 @@ class RecordSink implements Sink {
   readonly #host: RecordHost;
   readonly #rates: RecordRates;
   readonly #folders = new Map<string, { readonly folder: RecordFolder; users: number }>();
+  /** Nobody writes there any more: to be closed, as an operation like the others. */
+  readonly #left: RecordFolder[] = [];
   #streams: RecordStream[] = [];
   #compaction: { readonly path: string; readonly index: IndexCompaction } | undefined;
   #isCompactionsTurn = true;
@@ -84,10 +103,8 @@ class RecordSink implements Sink {
     this.#options = options;
     this.#listener = listener;
     this.#rates = new RecordRates(options.maxBytesPerSecond ?? defaultBytesPerSecond);
-    this.space = new RecordSpace(
-      { ...options, keepFreeBytes: options.keepFreeBytes ?? defaultKeepFreeBytes },
-      (problem) => this.#setProblem(problem),
-    );
+    const { directory } = options;
+    this.space = new RecordSpace({ directory, ...boundsOf(options) }, (problem) => this.#setProblem(problem));
     this.#host = this.#makeHost();
     this.#loop = startDiskLoop(
       () => this.#next(),
@@ -112,6 +129,11 @@ class RecordSink implements Sink {
     return stream;
   }
 
+  setBounds(bounds: Pick<RecordOptions, keyof SpaceBounds>): void {
+    this.space.setBounds(boundsOf(bounds));
+    this.#loop.wake();
+  }
+
   async close(): Promise<void> {
     const closing = Promise.all(this.#streams.map((stream) => stream.close()));
     const isClosed = await within(closing, closeLimitMs);
@@ -121,6 +143,8 @@ class RecordSink implements Sink {
   #next(): Work | number {
     const now = performance.now();
     this.#dropDone();
+    const left = this.#left.pop();
+    if (left !== undefined) return { run: () => left.close().catch(() => undefined) };
     if (this.space.isDue(now)) return { run: () => this.#tend(now) };
     if (this.#compaction !== undefined && this.#isCompactionsTurn) return this.#compact(this.#compaction);
     this.#isCompactionsTurn = true;
@@ -199,7 +223,8 @@ class RecordSink implements Sink {
     shared.users -= 1;
     if (shared.users > 0) return;
     this.#folders.delete(folder.path);
-    void folder.close().catch(() => undefined);
+    this.#left.push(folder);
+    this.#loop.wake();
   }
 
   #setProblem(problem: string | undefined): void {

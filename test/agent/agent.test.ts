@@ -128,6 +128,18 @@ describe('an agent that is configured anew', () => {
     expect(agent?.status().cameras.map(({ name }) => name)).toEqual(['default/door']);
   });
 
+  it('bounds its recordings anew, and says what of its sinks waits for a restart', async () => {
+    const sinks = (record: string): string => `, sinks: [{name: disk, record: {${record}}}]`;
+    await start(serverText(sinks('keepFree: 1Mi')));
+    await until('it is announced', () => events.some(({ event }) => event === 'announced'));
+    await configure(serverText(sinks('keepFree: 900Ti')));
+    await until('no space is left', () => agent?.status().server?.missingFeatures.join() === 'record');
+    const needed = () => events.filter((event) => 'reason' in event && event.reason === 'RestartNeeded');
+    expect(needed()).toEqual([]);
+    await configure(serverText(sinks('keepFree: 1Mi, durability: Written')));
+    expect(needed()).toMatchObject([{ message: expect.stringContaining('spec.sinks') }]);
+  });
+
   it('says that a server comes or goes at the next start only', async () => {
     await start(serverText() + cameraText('door'));
     await configure(cameraText('door'));
