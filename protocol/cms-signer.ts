@@ -92,7 +92,7 @@ function findOnly(attributes: readonly DerValue[], type: string): DerValue | und
 
 /** Signed attributes stand in the message as [0] but are signed as a SET. @see RFC 5652 5.4 */
 function retag(value: DerValue): Uint8Array {
-  const bytes = new Uint8Array(wholeOf(value));
+  const bytes = Buffer.from(wholeOf(value));
   bytes[0] = derTags.set;
   return bytes;
 }

@@ -8,9 +8,19 @@
  *     signer               SEQUENCE { issuer, serial }, or [0] subject key identifier
  */
 import { type KeyObject, hash, verify } from 'node:crypto';
-import { equalBytes, peekCertificate } from './certificate-parsing.ts';
+import { peekCertificate } from './certificate-parsing.ts';
 import { type SignerInfo, isNamed, isSha256, readSignerInfo, readVersion } from './cms-signer.ts';
-import { DerReader, type DerValue, contentOf, contextTag, derTags, isOid, parseDer, wholeOf } from './der.ts';
+import {
+  DerReader,
+  type DerValue,
+  contentOf,
+  contextTag,
+  derTags,
+  hexOf,
+  isOid,
+  parseDer,
+  wholeOf,
+} from './der.ts';
 import { oids } from './oids.ts';
 import { type Result, bad, good } from './result.ts';
 
@@ -113,7 +123,7 @@ export function verifySignedMessage(message: SignedMessage, key: KeyObject): Res
       'verifying a signed message: the signature is not of the key’s kind with SHA-256',
     );
   }
-  if (!equalBytes(hash('sha256', message.content, 'buffer'), message.messageDigest)) {
+  if (hash('sha256', message.content, 'hex') !== hexOf(message.messageDigest)) {
     return bad('digest', 'verifying a signed message: the content is not what was signed');
   }
   return verify('sha256', message.signedAttributes, key, message.signature)

@@ -171,17 +171,23 @@ export function hexOf(bytes: Uint8Array): string {
 }
 
 /** Unix milliseconds of a UTCTime or GeneralizedTime in DER's form; undefined for anything else. @see RFC 5280 4.1.2.5 */
-export function parseDerTime(value: DerValue): number | undefined {
-  const isUtc = value.tag === derTags.utcTime;
-  if (!isUtc && value.tag !== derTags.generalizedTime) return undefined;
-  const text = Buffer.from(contentOf(value)).toString('latin1');
-  if (text.length !== (isUtc ? 13 : 15) || !/^\d+Z$/.test(text)) return undefined;
-  const century = isUtc ? (text < '5' ? '20' : '19') : text.slice(0, 2);
-  const pairs = text.slice(-13);
-  const pairAt = (index: number) => Number(pairs.slice(2 * index, 2 * index + 2));
-  const year = Number(century) * 100 + pairAt(0);
+export function parseDerTime({ bytes, tag, contentStart, end }: DerValue): number | undefined {
+  const isUtc = tag === derTags.utcTime;
+  if (!isUtc && tag !== derTags.generalizedTime) return undefined;
+  if (end - contentStart !== (isUtc ? 13 : 15) || bytes[end - 1] !== 0x5a) return undefined;
+  const pairAt = (index: number) => readTwoDigits(bytes, end - 13 + 2 * index);
+  const shortYear = pairAt(0);
+  const utcCentury = shortYear < 50 ? 20 : 19;
+  const century = isUtc ? utcCentury : readTwoDigits(bytes, contentStart);
   const fields = [pairAt(1), pairAt(2), pairAt(3), pairAt(4), pairAt(5)] as const;
-  return dateOf(year, fields)?.getTime();
+  return dateOf(century * 100 + shortYear, fields)?.getTime();
+}
+
+/** NaN where one of them is no digit, which no date is made of. */
+function readTwoDigits(bytes: Uint8Array, at: number): number {
+  const tens = (bytes[at] ?? 0) - 0x30;
+  const ones = (bytes[at + 1] ?? 0) - 0x30;
+  return tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9 ? tens * 10 + ones : Number.NaN;
 }
 
 type TimeFields = readonly [month: number, day: number, hour: number, minute: number, second: number];

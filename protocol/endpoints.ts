@@ -40,14 +40,24 @@ export function isSameEndpoint(a: Endpoint, b: Endpoint): boolean {
   return a.ip === b.ip && a.port === b.port;
 }
 
+/** Four decimal parts without leading zeros have one form only. */
 function canonicalIpv4(text: string): string | undefined {
-  return ipaddr.IPv4.isValidFourPartDecimal(text) ? ipaddr.IPv4.parse(text).toString() : undefined;
+  return ipaddr.IPv4.isValidFourPartDecimal(text) ? text : undefined;
 }
 
 function canonicalIpv6(text: string): string | undefined {
-  if (!ipaddr.IPv6.isValid(text)) return undefined;
-  const parsed = ipaddr.IPv6.parse(text);
+  const parsed = parseIpv6(text);
+  if (parsed === undefined) return undefined;
   return parsed.isIPv4MappedAddress() ? parsed.toIPv4Address().toString() : parsed.toRFC5952String();
+}
+
+function parseIpv6(text: string): ipaddr.IPv6 | undefined {
+  try {
+    return ipaddr.IPv6.parse(text);
+  } catch {
+    // It throws where it is none; to ask first would be to parse twice.
+    return undefined;
+  }
 }
 
 function noEndpoint(text: string, why: string) {

@@ -17,7 +17,17 @@ export type XmlProblem = 'too-long' | 'not-ascii' | 'markup' | 'not-xml' | 'pref
 
 const maxDepth = 8;
 const oneLine = /^[\x20-\x7e]*$/;
-const wholeElement = /^<.*>$/;
+const forbiddenMarkup = ['<!', '<?', '&'];
+const noAttributes: Readonly<Record<string, unknown>> = {};
+
+/** Without it a decoder is made for each document; `&` never gets that far. */
+const noEntities = {
+  addInputEntities: () => undefined,
+  decode: (text: string) => text,
+  reset: () => undefined,
+  setExternalEntities: () => undefined,
+  setXmlVersion: () => undefined,
+};
 
 const parser = new XMLParser({
   preserveOrder: true,
@@ -26,6 +36,8 @@ const parser = new XMLParser({
   parseAttributeValue: false,
   parseTagValue: false,
   processEntities: false,
+  entityDecoder: noEntities,
+  jPath: false,
   trimValues: true,
 });
 
@@ -37,22 +49,19 @@ const parser = new XMLParser({
  */
 export function parseXml(line: Uint8Array | string): Result<XmlElement, XmlProblem> {
   if (line.length > maxLineBytes) return bad('too-long', `parsing a document: above ${maxLineBytes} bytes`);
-  const raw = typeof line === 'string' ? line : Buffer.from(line).toString('latin1');
-  const text = raw.trim();
+  const text = (typeof line === 'string' ? line : toText(line)).trim();
   if (!oneLine.test(text)) return bad('not-ascii', 'parsing a document: not one line of printable ASCII');
-  const forbidden = ['<!', '<?', '&'].find((markup) => text.includes(markup));
+  const forbidden = forbiddenMarkup.find((markup) => text.includes(markup));
   if (forbidden !== undefined) return bad('markup', `parsing a document: ${forbidden} is not allowed`);
-  if (!wholeElement.test(text)) return bad('not-xml', 'parsing a document: not one element');
-  return parseChecked(text);
+  const nodes = text.startsWith('<') && text.endsWith('>') ? parseNodes(text) : undefined;
+  if (nodes === undefined) return bad('not-xml', 'parsing a document: not well-formed');
+  return nodes.length === 1
+    ? readElement(nodes[0], 1)
+    : bad('not-xml', 'parsing a document: not one element');
 }
 
-function parseChecked(text: string): Result<XmlElement, XmlProblem> {
-  const nodes = parseNodes(text);
-  if (nodes === undefined) return bad('not-xml', 'parsing a document: not well-formed');
-  const roots = nodes.map((node) => readElement(node, 1));
-  const [root] = roots;
-  if (root === undefined || roots.length !== 1) return bad('not-xml', 'parsing a document: not one element');
-  return root;
+function toText({ buffer, byteOffset, length }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, length).toString('latin1');
 }
 
 function parseNodes(text: string): readonly unknown[] | undefined {
@@ -66,20 +75,20 @@ function parseNodes(text: string): readonly unknown[] | undefined {
   }
 }
 
-/** A node of the ordered form: `{ name: children, ':@': attributes }`, or `{ '#text': text }`. */
+/** A node of the ordered form: `{ name: children, ':@': attributes }`. */
 function readElement(node: unknown, depth: number): Result<XmlElement, XmlProblem> {
-  const entries = Object.entries(isRecord(node) ? node : {});
-  const [name, content] = entries.find(([key]) => key !== ':@') ?? [];
-  if (name === undefined || !Array.isArray(content)) return bad('not-xml', 'parsing a document: stray text');
+  if (!isRecord(node)) return bad('not-xml', 'parsing a document: no element');
+  const name = nameOf(node);
+  const content = node[name];
+  if (!Array.isArray(content)) return bad('not-xml', 'parsing a document: stray text');
   if (depth > maxDepth) return bad('too-deep', `parsing a document: deeper than ${maxDepth}`);
-  const attributes = readAttributes(entries.find(([key]) => key === ':@')?.[1]);
-  if ([name, ...attributes.keys()].some((word) => word.includes(':'))) {
-    return bad('prefix', 'parsing a document: names with a prefix are not allowed');
-  }
-  if ([...attributes.values()].some((value) => value.includes('<'))) {
-    return bad('not-xml', 'parsing a document: < in an attribute');
-  }
-  return readContent({ name, attributes }, content, depth);
+  const attributes = readAttributes(name, node[':@']);
+  return attributes.ok ? readContent({ name, attributes: attributes.value }, content, depth) : attributes;
+}
+
+function nameOf(node: Readonly<Record<string, unknown>>): string {
+  for (const key in node) if (key !== ':@') return key;
+  return '';
 }
 
 function readContent(
@@ -88,22 +97,32 @@ function readContent(
   depth: number,
 ): Result<XmlElement, XmlProblem> {
   const children: XmlElement[] = [];
-  const texts: string[] = [];
+  let text = '';
   for (const node of content) {
-    if (isRecord(node) && typeof node['#text'] === 'string') {
-      texts.push(node['#text']);
+    const found = isRecord(node) ? node['#text'] : undefined;
+    if (typeof found === 'string') {
+      text += found;
       continue;
     }
     const child = readElement(node, depth + 1);
     if (!child.ok) return child;
     children.push(child.value);
   }
-  return good({ ...head, children, text: texts.join('').trim() });
+  return good({ name: head.name, attributes: head.attributes, children, text: text.trim() });
 }
 
-function readAttributes(value: unknown): ReadonlyMap<string, string> {
-  const entries = Object.entries(isRecord(value) ? value : {});
-  return new Map(entries.map(([name, text]) => [name, String(text).trim()]));
+function readAttributes(element: string, found: unknown): Result<ReadonlyMap<string, string>, XmlProblem> {
+  const attributes = new Map<string, string>();
+  let hasPrefix = element.includes(':');
+  for (const name in isRecord(found) ? found : noAttributes) {
+    const value = String(found[name]);
+    if (value.includes('<')) return bad('not-xml', 'parsing a document: < in an attribute');
+    hasPrefix ||= name.includes(':');
+    attributes.set(name, value.trim());
+  }
+  return hasPrefix
+    ? bad('prefix', 'parsing a document: names with a prefix are not allowed')
+    : good(attributes);
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
