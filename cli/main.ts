@@ -1,46 +1,8 @@
-/** The `homing` command: composes the parts; one file a subcommand. */
-import { Command, CommanderError } from 'commander';
-import manifest from '../package.json' with { type: 'json' };
+/** The `homing` command: runs a subcommand and turns how it ends into an exit code. */
+import { CommanderError } from 'commander';
 import { ConfigError } from '../agent/control/config-error.ts';
-import { agentCommand } from './agent.ts';
-import { announceCommand } from './announce.ts';
-import { caCommand } from './ca.ts';
-import { checkCommand } from './check.ts';
-import { connectCommand } from './connect.ts';
-import { demoCommand } from './demo.ts';
-import { listenCommand } from './listen.ts';
 import { CommandError, exitCodes, printNote } from './output.ts';
-import { statusCommand } from './status.ts';
-import { verifyCommand } from './verify.ts';
-
-function buildProgram(): Command {
-  const program = new Command('homing')
-    .description(
-      'Cameras move by themselves to the best server that your own CA signed; not one frame is lost.',
-    )
-    .version(manifest.version)
-    .showHelpAfterError('(run with --help for examples)')
-    .exitOverride();
-  program.addCommand(demoCommand);
-  program.addCommand(caCommand);
-  program.addCommand(agentCommand);
-  program.addCommand(announceCommand);
-  program.addCommand(verifyCommand);
-  program.addCommand(checkCommand);
-  program.addCommand(connectCommand);
-  program.addCommand(listenCommand);
-  program.addCommand(statusCommand);
-  inheritSettings(program);
-  return program;
-}
-
-/** `addCommand` inherits nothing: without this a wrong use of a subcommand would end the process by itself, with code 1. */
-function inheritSettings(parent: Command): void {
-  for (const command of parent.commands) {
-    command.copyInheritedSettings(parent);
-    inheritSettings(command);
-  }
-}
+import { buildProgram } from './program.ts';
 
 async function main(): Promise<number> {
   try {

@@ -1,7 +1,8 @@
-import { execFileSync } from 'node:child_process';
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
+import { buildProgram } from '../cli/program.ts';
 
 const root = path.join(import.meta.dirname, '..');
 const read = (file: string) => readFileSync(path.join(root, file), 'utf8');
@@ -46,11 +47,8 @@ describe('ARCHITECTURE.md', () => {
 
 describe('docs/commands.md', () => {
   it('shows the help of every command', () => {
-    const names = ['', ...commandNames([])].map((name) => name.split(' ').filter((word) => word !== ''));
-    const pages = names.map((words) => {
-      return [`## ${['homing', ...words].join(' ')}`, '', '```text', help(words).trimEnd(), '```', ''].join(
-        '\n',
-      );
+    const pages = withSubcommands(buildProgram()).map((command) => {
+      return [`## ${pathOf(command)}`, '', '```text', helpOf(command).trimEnd(), '```', ''].join('\n');
     });
     expectSection('docs/commands.md', 'help', pages.join('\n'));
   });
@@ -87,16 +85,21 @@ function sourcesIn(folder: string): string[] {
     .toSorted();
 }
 
-/** `ca`, `ca init`, …, as the help lists them. */
-function commandNames(words: readonly string[]): string[] {
-  const [, listed = ''] = /\nCommands:\n([\s\S]*?)(\n\n|$)/.exec(help(words)) ?? [];
-  const names = [...listed.matchAll(/^ {2}([a-z]+)/gm)]
-    .map(([, name = '']) => name)
-    .filter((name) => name !== 'help');
-  return names.flatMap((name) => [[...words, name].join(' '), ...commandNames([...words, name])]);
+function withSubcommands(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(withSubcommands)];
 }
 
-function help(words: readonly string[]): string {
-  const env = { ...process.env, COLUMNS: '100', NO_COLOR: '1' };
-  return execFileSync(path.join(root, 'bin/homing'), [...words, '--help'], { encoding: 'utf8', env });
+function pathOf(command: Command): string {
+  return command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`;
+}
+
+function helpOf(command: Command): string {
+  let text = '';
+  command.configureOutput({
+    writeOut: (more) => (text += more),
+    getOutHelpWidth: () => 100,
+    getOutHasColors: () => false,
+  });
+  command.outputHelp();
+  return text;
 }
