@@ -138,8 +138,9 @@ function beginNewPart(turn: Turn, phase: PhaseNamed<'waitDurable'>): boolean {
   return beginAtRingStart(turn, phase, current);
 }
 
+/** A server that has made nothing durable for 10 s when the cut comes had its time before it. */
 function isForced(state: ClientState, forceRanMs: number, current: Session): boolean {
-  return state.ranMs >= forceRanMs || isOverLagShare(state, current);
+  return state.ranMs >= forceRanMs || isLagging(state, current) || isOverLagShare(state, current);
 }
 
 /** The old server is too far behind to be waited for: the next one gets everything that is not durable. */

@@ -409,6 +409,23 @@ describe('a server that makes nothing durable', () => {
     expect(script.of('begin').at(-1)).toMatchObject({ session: script.session('B'), offset: 0 });
   });
 
+  it('gets no time twice: a redirect away from a disk that has been stuck for ten seconds begins at the cut', () => {
+    const script = new ClientScript().startAtA();
+    script.produce(10);
+    script.pass(9000, 'A');
+    script.redirect('A', 'B', 'requires');
+    script.welcome('B');
+    script.pass(1100, 'A');
+    expect(script.of('begin').at(-1)).toMatchObject({ session: script.session('A') });
+    script.produceCut(100);
+    expect(script.of('end')).toMatchObject([{ session: script.session('A'), offset: 110 }]);
+    expect(script.of('begin').at(-1)).toMatchObject({
+      session: script.session('B'),
+      offset: 0,
+      why: 'replay',
+    });
+  });
+
   it('is warned of after two seconds and left for another after ten', () => {
     const script = new ClientScript().startAtA();
     script.peers('A', 'B');
