@@ -1,7 +1,7 @@
 /** The strict little XML that documents are made of: elements and attributes in one line of ASCII. */
 import { XMLParser, XMLValidator } from 'fast-xml-parser';
 import { maxLineBytes } from './lines.ts';
-import { bad, good, type Result } from './result.ts';
+import { bad, good, type Bad, type Result } from './result.ts';
 
 export interface XmlElement {
   readonly name: string;
@@ -41,23 +41,49 @@ const parser = new XMLParser({
   trimValues: true,
 });
 
+/** An element as the parser found it, and the text that it stands in, without white space around it. */
+export interface FoundXml {
+  readonly root: XmlElement;
+  readonly text: string;
+}
+
 /**
- * Reads one element. fast-xml-parser alone takes garbage, DOCTYPEs and text behind the root, so what must not be there is
- * looked for first, then its validator is asked, then it parses.
+ * Finds one element. fast-xml-parser alone takes garbage, DOCTYPEs and text behind the root: what must not be there is looked
+ * for first, and before the element is used `findFlaw` must have been asked about its text.
  *
  * @param line at most 8 KiB; one line end and white space around the element are trimmed
  */
-export function parseXml(line: Uint8Array | string): Result<XmlElement, XmlProblem> {
+export function findXml(line: Uint8Array | string): Result<FoundXml, XmlProblem> {
   if (line.length > maxLineBytes) return bad('too-long', `parsing a document: above ${maxLineBytes} bytes`);
   const text = (typeof line === 'string' ? line : toText(line)).trim();
+  const stranger = findStranger(text);
+  if (stranger !== undefined) return stranger;
+  const nodes = parseNodes(text);
+  if (nodes?.length !== 1) return bad('not-xml', 'parsing a document: not one element');
+  const root = readElement(nodes[0], 1);
+  return root.ok ? good({ root: root.value, text }) : (findFlaw(text) ?? root);
+}
+
+/** What the parser does not mind. */
+function findStranger(text: string): Bad<XmlProblem> | undefined {
   if (!oneLine.test(text)) return bad('not-ascii', 'parsing a document: not one line of printable ASCII');
   const forbidden = forbiddenMarkup.find((markup) => text.includes(markup));
   if (forbidden !== undefined) return bad('markup', `parsing a document: ${forbidden} is not allowed`);
-  const nodes = text.startsWith('<') && text.endsWith('>') ? parseNodes(text) : undefined;
-  if (nodes === undefined) return bad('not-xml', 'parsing a document: not well-formed');
-  return nodes.length === 1
-    ? readElement(nodes[0], 1)
-    : bad('not-xml', 'parsing a document: not one element');
+  const isEnclosed = text.startsWith('<') && text.endsWith('>');
+  return isEnclosed ? undefined : bad('not-xml', 'parsing a document: not one element');
+}
+
+/** Why this text is not well-formed; undefined where it is. */
+export function findFlaw(text: string): Bad<'not-xml'> | undefined {
+  return isWellFormed(text) ? undefined : bad('not-xml', 'parsing a document: not well-formed');
+}
+
+function isWellFormed(text: string): boolean {
+  try {
+    return XMLValidator.validate(text) === true;
+  } catch {
+    return false;
+  }
 }
 
 function toText({ buffer, byteOffset, length }: Uint8Array): string {
@@ -66,7 +92,6 @@ function toText({ buffer, byteOffset, length }: Uint8Array): string {
 
 function parseNodes(text: string): readonly unknown[] | undefined {
   try {
-    if (XMLValidator.validate(text) !== true) return undefined;
     const parsed: unknown = parser.parse(text);
     return Array.isArray(parsed) ? parsed : undefined;
   } catch {
@@ -87,8 +112,7 @@ function readElement(node: unknown, depth: number): Result<XmlElement, XmlProble
 }
 
 function nameOf(node: Readonly<Record<string, unknown>>): string {
-  for (const key in node) if (key !== ':@') return key;
-  return '';
+  return Object.keys(node).find((key) => key !== ':@') ?? '';
 }
 
 function readContent(
@@ -114,8 +138,9 @@ function readContent(
 function readAttributes(element: string, found: unknown): Result<ReadonlyMap<string, string>, XmlProblem> {
   const attributes = new Map<string, string>();
   let hasPrefix = element.includes(':');
-  for (const name in isRecord(found) ? found : noAttributes) {
-    const value = String(found[name]);
+  const values = isRecord(found) ? found : noAttributes;
+  for (const name of Object.keys(values)) {
+    const value = String(values[name]);
     if (value.includes('<')) return bad('not-xml', 'parsing a document: < in an attribute');
     hasPrefix ||= name.includes(':');
     attributes.set(name, value.trim());

@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { XMLValidator } from 'fast-xml-parser';
 import { describe, expect, it } from 'vitest';
 import { encodeDocument, hospNamespace, parseDocument } from '../../protocol/documents.ts';
 import { documents, goldenDocuments } from '../support/documents.ts';
@@ -215,10 +216,12 @@ describe('documents', () => {
   });
 });
 
-/** What is taken says nothing that we could not say ourselves, in the same words the second time. */
+/** What is taken is well-formed and says nothing that we could not say ourselves, in the same words the second time. */
 function findHarm(bytes: Buffer): string | undefined {
   const parsed = parseDocument(bytes);
   if (!parsed.ok) return /^[\x20-\x7e…]*$/.test(parsed.detail) ? undefined : `detail ${parsed.detail}`;
+  const text = bytes.toString('latin1').trim();
+  if (XMLValidator.validate(text) !== true) return `not well-formed: ${text}`;
   const line = encodeDocument(parsed.value.body);
   const again = parseDocument(line);
   return again.ok && encodeDocument(again.value.body) === line ? undefined : `changes: ${line}`;
