@@ -93,7 +93,7 @@ async function stopOnSignal(agent: RunningAgent): Promise<void> {
   endEvenIfAFileSystemHangs();
 }
 
-const leftAfterMs = 3000;
+const leftAfterMs = 5000;
 
 /** Node waits for its file threads, in process.exit too: with one that hangs it would be here for ever. */
 function endEvenIfAFileSystemHangs(): void {
