@@ -30,6 +30,7 @@ export class KnownServers {
       const address = parseEndpoint(text);
       return address.ok ? [address.value] : [];
     });
+    if (endpoints.length === 0) return;
     const server = { id, endpoints };
     this.#servers.delete(id);
     this.#servers.set(id, server);
