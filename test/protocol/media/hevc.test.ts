@@ -83,7 +83,7 @@ describe('cuts of an H.265 stream', () => {
     { what: 'an inter picture', units: [nal.delimiter, nal.inter], quality: undefined },
     { what: 'the rest of an IDR picture', units: [nal.idrSlice], quality: undefined },
     { what: 'an IDR picture behind another one', units: [nal.inter, nal.idr], quality: undefined },
-    { what: 'another layer', units: [nal.secondLayer], quality: undefined },
+    { what: 'another layer', units: [[0x28, 0x09, 0xaf, 0x33]], quality: undefined },
     { what: 'reserved types', units: [[0x2c, 1, 0xaf]], quality: undefined },
   ])('of $what: $quality', ({ units, quality }) => {
     expect(cutsOf(units)[0]?.quality).toBe(quality);
