@@ -9,6 +9,7 @@ import type { SavedServer } from '../../agent/server/core-events.ts';
 import { serverStatus } from '../../agent/server/core-status.ts';
 import { createServerState, step } from '../../agent/server/core.ts';
 import type { Connect, RefusedReason, Subscribe } from '../../protocol/documents.ts';
+import type { Endpoint } from '../../protocol/endpoints.ts';
 import type { ClientId, ServerId } from '../../protocol/identifiers.ts';
 
 export type Effect<Kind extends ServerEffect['kind']> = Extract<ServerEffect, { kind: Kind }>;
@@ -19,6 +20,7 @@ export interface PeerWords {
   readonly connected?: number;
   readonly boot?: number;
   readonly seq?: number;
+  readonly also?: readonly Endpoint[];
 }
 
 export const serverIdOf = (letter: string): ServerId => `hcsp:${letter.repeat(22)}`;
@@ -99,7 +101,7 @@ export class ServerUnderTest {
       connected: words.connected ?? 0,
       max: words.max ?? 5,
       order: { boot: words.boot ?? 1, seq },
-      also: [],
+      also: words.also ?? [],
     };
     const heard = this.tell({
       kind: 'heard',

@@ -164,6 +164,16 @@ describe('fail-over lists', () => {
     expect(listOf(server.unlink('X'))).toEqual(['1: ']);
   });
 
+  it('name the other addresses of a server, as a client may reach it by those only: at most 4', () => {
+    const server = started({ features: ['a', 'b', 'c', 'd'] });
+    server.stream('A');
+    const also = [1, 2, 3, 4, 5].map((host) => ({ ip: `10.9.0.${host}`, port: 17_320 }));
+    const [list] = only(server.link('X', { also }), 'peers');
+    expect(list?.servers.map(({ address, also: further }) => ({ address, further }))).toEqual([
+      { address: { ip: '10.0.0.1', port: 88 }, further: also.slice(0, 4) },
+    ]);
+  });
+
   it('name those with room first, best first, then those held down, then full ones; nobody who drains or is only heard', () => {
     const server = started({ features: ['a', 'b', 'c', 'd', 'e'] });
     server.link('F', { features: ['a', 'b', 'c', 'd'], max: 1, connected: 1 });
