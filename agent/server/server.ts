@@ -48,7 +48,10 @@ export interface RunningServer {
   setIdentity(identity: Identity): void;
   /** Sends the clients elsewhere; resolves when they are gone or have nowhere to go, after 50 s at the latest. */
   drain(): Promise<void>;
-  /** Says `max="0"` and `bye stopped`, and closes everything; up to 3 s where a client or peer does not answer that. */
+  /**
+   * Says `max="0"` and `bye stopped`, and closes everything. Takes up to 3 s where a client does not answer its `bye`, and 2 s more
+   * where a peer does not close either.
+   */
   close(): Promise<void>;
 }
 
