@@ -137,7 +137,7 @@ export class NetworkedHome implements AsyncDisposable {
 }
 
 /** Starts a command on a host. @returns what ends it */
-export function startIn(namespace: string, command: string, args: readonly string[]): () => Promise<void> {
+function startIn(namespace: string, command: string, args: readonly string[]): () => Promise<void> {
   // `ip netns exec` becomes the command itself, so that the child's id is the command's.
   const child = spawn('ip', ['netns', 'exec', namespace, command, ...args], {
     stdio: ['ignore', 'ignore', 'inherit'],
