@@ -19,22 +19,26 @@ const conflictIntervalMs = 10_000;
 
 /** A verified announcement. By multicast it only introduces; what it says counts once the peer is confirmed. */
 export function takeHeard(turn: Turn, heard: Heard): void {
-  const { state, nowMs } = turn;
+  const { state, nowMs, effects } = turn;
   const { id } = heard.subscribe.from;
   if (id === state.id) {
-    turn.effects.push({ kind: 'dropped', reason: 'own-id', from: heard.name });
+    effects.push({ kind: 'dropped', reason: 'own-id', from: heard.name });
     tellConflict(turn, `${heard.name} announces our identifier with another key`);
     return;
   }
   const known = state.peers.get(id) ?? admit(turn, id);
   if (known === undefined) {
-    turn.effects.push({ kind: 'dropped', reason: 'too-many-peers', from: heard.name });
+    effects.push({ kind: 'dropped', reason: 'too-many-peers', from: heard.name });
     return;
   }
   if (heard.via === 'multicast' && known.isLinked) return;
+  if (isOfOtherRun(heard, known)) {
+    effects.push({ kind: 'call', id, endpoints: known.endpoints, isNewBoot: true });
+    return;
+  }
   if (!isNews(heard, known)) {
     // The same announcement comes on both links and by multicast: no drop worth counting.
-    if (heard.via === 'multicast') turn.effects.push({ kind: 'dropped', reason: 'stale', from: heard.name });
+    if (heard.via === 'multicast') effects.push({ kind: 'dropped', reason: 'stale', from: heard.name });
     return;
   }
   known.heardAtMs = nowMs;
@@ -120,6 +124,15 @@ function admit({ state, effects }: Turn, id: ServerId): Peer | undefined {
 }
 
 /**
+ * Who has called us has another boot than whom our own call has reached: the peer has started anew and our call is dead without
+ * our knowing yet, or a second machine has its key. Either way it does not speak for the one to which clients would be sent: two
+ * machines with one state folder sent clients to and fro (found in simulation).
+ */
+function isOfOtherRun({ subscribe: { order } }: Heard, { isLinked, order: known }: Peer): boolean {
+  return isLinked && order !== undefined && known !== undefined && order.boot !== known.boot;
+}
+
+/**
  * On a link that is not confirmed yet a lower boot counts too: TLS shows that the peer itself says so, and a machine without a
  * clock that lost its state would else be taken for a replay of itself until its clock is right.
  */
@@ -131,15 +144,20 @@ function isNews({ subscribe, via }: Heard, peer: Peer): boolean {
 function learn(turn: Turn, peer: Peer, { subscribe, name, spkiSha256, via }: Heard): void {
   const { state, effects } = turn;
   const { features, connected, max, order } = subscribe;
-  const isNewBoot = order !== undefined && peer.order !== undefined && order.boot > peer.order.boot;
+  const isNewBoot = isLaterBoot(order, peer.order);
   const endpoints = [subscribe.from.address, ...subscribe.also];
   const isMoved = JSON.stringify(endpoints) !== JSON.stringify(peer.endpoints);
   const isChanged = JSON.stringify({ features, connected, max }) !== JSON.stringify(peer.facts);
   Object.assign(peer, { name, spkiSha256, endpoints, facts: { features, connected, max }, order });
-  if (connected < max) endFullRefusal(state, peer.id);
+  const isRoomAgain = connected < max && endFullRefusal(state, peer.id);
   if (isMoved || isNewBoot) effects.push({ kind: 'call', id: peer.id, endpoints, isNewBoot });
   if (isMoved || isChanged) tellHeard(turn, subscribe, { name, via });
-  state.isDirty = true;
+  // The same again, every few seconds of every peer, is no reason to look at all clients.
+  if ([isMoved, isChanged, isNewBoot, isRoomAgain].includes(true)) state.isDirty = true;
+}
+
+function isLaterBoot(order: Subscribe['order'], known: Subscribe['order']): boolean {
+  return order !== undefined && known !== undefined && order.boot > known.boot;
 }
 
 function tellHeard(

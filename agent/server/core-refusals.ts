@@ -54,10 +54,12 @@ export function refusedUntilMs(state: ServerState, client: ClientId, server: Ser
   return Math.max(own, everybody);
 }
 
-/** The server announced room: `full` is over. */
-export function endFullRefusal({ refusals }: ServerState, server: ServerId): void {
+/** The server announced room: `full` is over. @returns whether it was refused until now */
+export function endFullRefusal({ refusals, nowMs }: ServerState, server: ServerId): boolean {
   const refusal = refusals.get(keyOf(server));
-  if (refusal !== undefined) refusals.set(keyOf(server), { ...refusal, untilMs: 0 });
+  if (refusal === undefined || refusal.untilMs <= nowMs) return false;
+  refusals.set(keyOf(server), { ...refusal, untilMs: 0 });
+  return true;
 }
 
 function noteRefusal({ state, nowMs }: Turn, client: Client, { id, reason }: Refused): void {

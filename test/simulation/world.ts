@@ -1,129 +1,48 @@
 /** A home in virtual time: real cores, a hostile network, and the invariants after every step. */
 import { defaultClientConfig } from '../../agent/client/core-events.ts';
-import type { ServerConfig } from '../../agent/server/core-events.ts';
-import { isDraining, liveFeatures } from '../../agent/server/core-state.ts';
+import { currentSession } from '../../agent/client/core-state.ts';
+import { nextTerm } from '../../agent/client/core.ts';
+import { isLater } from '../../protocol/announcement-order.ts';
+import type { ServerConfig, ServerEffect } from '../../agent/server/core-events.ts';
 import type { Subscribe } from '../../protocol/documents.ts';
+import type { Endpoint } from '../../protocol/endpoints.ts';
 import type { ClientId, ServerId } from '../../protocol/identifiers.ts';
-import { compareServers, hasRequired } from '../../protocol/ranking.ts';
-import { Network, type Pipe } from './network.ts';
-import { VirtualClient, newPipes } from './virtual-client.ts';
+import { Connection } from './connection.ts';
+import { Network } from './network.ts';
+import { VirtualClient } from './virtual-client.ts';
 import { VirtualServer } from './virtual-server.ts';
 
 export type ClientWishes = Partial<
   Pick<VirtualClient['state']['config'], 'requires' | 'weights' | 'mode' | 'order'>
 >;
 
-/** A session as both ends see it. */
-export class Connection {
-  readonly number: number;
-  readonly client: VirtualClient;
-  readonly server: VirtualServer;
-  readonly #ofClient: number;
-  readonly #world: World;
-  readonly #toServer: Pipe;
-  readonly #toClient: Pipe;
-  isWelcomed = false;
-  isServerGone = false;
-  isClientGone = false;
-  #expected = 0;
-  #durable = 0;
-  #isSyncing = false;
-  #lastFrameMs: number;
-
-  constructor(world: World, client: VirtualClient, ofClient: number, server: VirtualServer) {
-    this.number = world.nextSession();
-    this.client = client;
-    this.server = server;
-    this.#ofClient = ofClient;
-    this.#world = world;
-    [this.#toServer, this.#toClient] = newPipes(world, client, server);
-    this.#lastFrameMs = world.network.time.nowMs;
-    this.#beat();
-  }
-
-  sayToClient(deliver: (client: VirtualClient, session: number) => void): void {
-    this.#toClient.send(() => {
-      if (!this.isClientGone) deliver(this.client, this.#ofClient);
-    });
-  }
-
-  sayToServer(deliver: (connection: Connection) => void): void {
-    this.#toServer.send(() => {
-      this.#lastFrameMs = this.#world.network.time.nowMs;
-      if (!this.isServerGone) deliver(this);
-    });
-  }
-
-  resetFromServer(): void {
-    this.sayToClient((client, session) =>
-      client.tell({ kind: 'closed', session, how: 'reset', detail: 'reset' }),
-    );
-  }
-
-  takeBegin(offset: number): void {
-    if (offset !== this.#expected || this.#durable === 0) this.#durable = offset;
-    this.#expected = offset;
-    this.server.tell({ kind: 'begun', session: this.number });
-  }
-
-  takeBytes(from: number, to: number): void {
-    if (from !== this.#expected)
-      this.#world.fail(`${this.server.name} expected ${this.#expected} and got ${from}`);
-    this.#expected = to;
-    this.#syncSoon(300 + this.#world.network.random() * 300);
-  }
-
-  takeEnd(): void {
-    this.server.tell({ kind: 'ended', session: this.number });
-    this.#syncSoon(20);
-  }
-
-  takeFin(): void {
-    this.isServerGone = true;
-    this.server.sessions.delete(this.number);
-    this.server.tell({ kind: 'gone', session: this.number, reason: 'fin' });
-  }
-
-  #syncSoon(delayMs: number): void {
-    if (this.#isSyncing && delayMs > 100) return;
-    this.#isSyncing = true;
-    this.#world.network.time.after(delayMs, () => {
-      this.#isSyncing = false;
-      if (this.isServerGone) return;
-      this.client.safe.add(this.#durable, this.#expected);
-      this.#durable = this.#expected;
-      this.#ack();
-    });
-  }
-
-  #ack(): void {
-    const [received, durable] = [this.#expected, this.#durable];
-    this.sayToClient((client, session) => client.tell({ kind: 'acked', session, received, durable }));
-  }
-
-  /** A line each second, and 10 s without a frame are the end; a client that lives pings. */
-  #beat(): void {
-    this.#world.network.time.after(this.#world.isQuiet ? 2500 : 1000, () => {
-      if (this.isServerGone) return;
-      const { network } = this.#world;
-      const { nowMs } = network.time;
-      if (!this.isClientGone && network.isOpen(this.client.id, this.server.id)) this.#lastFrameMs = nowMs;
-      if (nowMs - this.#lastFrameMs >= 10_000) {
-        this.takeFin();
-        return;
-      }
-      if (this.isWelcomed) this.#ack();
-      this.#beat();
-    });
-  }
+interface Played {
+  readonly subscribe: Subscribe;
+  readonly sender: VirtualServer;
 }
+
+const startUnixMs = 1_700_000_000_000;
+const maxPlayed = 500;
+const linkWatchMs = 1000;
+/** What a message that moves nobody may make a server do: it introduces, and is written down. */
+const harmless: ReadonlySet<ServerEffect['kind']> = new Set([
+  'call',
+  'forget',
+  'tell',
+  'wake',
+  'save',
+  'dropped',
+]);
 
 export class World {
   readonly network: Network;
-  readonly servers = new Map<ServerId, VirtualServer>();
+  readonly servers: VirtualServer[] = [];
+  /** Each start of each client; those that ended too. */
   readonly clients: VirtualClient[] = [];
   readonly failures: string[] = [];
-  readonly announced: Subscribe[] = [];
+  readonly #announced: Played[] = [];
+  readonly #terms = new Map<string, number>();
+  /** Nothing happens any more but what the parts do by themselves. */
   isQuiet = false;
   #sessions = 0;
 
@@ -133,7 +52,9 @@ export class World {
   }
 
   addServer(config: Partial<ServerConfig>): VirtualServer {
-    const server = new VirtualServer(this, this.servers.size, {
+    const index = this.servers.length;
+    const machine = { index, name: `S${nameOf(index)}` };
+    const server = new VirtualServer(this, machine, {
       features: [],
       max: 16,
       intervalMs: 10_000,
@@ -146,15 +67,65 @@ export class World {
       peers: [],
       ...config,
     });
-    this.servers.set(server.id, server);
+    this.servers.push(server);
     return server;
   }
 
+  /** Another machine with the state folder and the key of `server`. */
+  cloneServer({ name, saved, config }: VirtualServer): VirtualServer {
+    const machine = { index: this.servers.length, name, ...(saved === undefined ? {} : { saved }) };
+    const clone = new VirtualServer(this, machine, config);
+    this.servers.push(clone);
+    return clone;
+  }
+
   addClient(wishes: ClientWishes = {}): VirtualClient {
-    const name = `default/c${String(this.clients.length).padStart(2, '0')}`;
-    const client = new VirtualClient(this, this.clients.length, { ...defaultClientConfig, name, ...wishes });
+    const host = `c${String(this.clients.length).padStart(3, '0')}`;
+    const config = { ...defaultClientConfig, name: `default/${host}`, ...wishes };
+    return this.#startClient({ config, host, spkiSha256: host, term: this.#nextTerm(host, 0) });
+  }
+
+  /** The client's process starts anew on its machine, whatever the clock says. */
+  restartClient(client: VirtualClient, clockMs = 0): VirtualClient {
+    const { host, spkiSha256, state } = client;
+    const term = this.#nextTerm(host, clockMs);
+    return this.#startClient({ config: state.config, host, spkiSha256, term });
+  }
+
+  /**
+   * Another machine with the state folder of `client`.
+   *
+   * @param term of the copy where it is no new one: a machine that was copied while it ran
+   */
+  cloneClient(
+    client: VirtualClient,
+    how: { readonly term?: number; readonly isNewKey?: boolean } = {},
+  ): VirtualClient {
+    const host = `${client.host}.${this.clients.length}`;
+    this.#terms.set(host, client.state.term);
+    const term = how.term ?? this.#nextTerm(host, 0);
+    const spkiSha256 = how.isNewKey === true ? host : client.spkiSha256;
+    return this.#startClient({ config: client.state.config, host, spkiSha256, term });
+  }
+
+  #startClient(startup: ConstructorParameters<typeof VirtualClient>[1]): VirtualClient {
+    const client = new VirtualClient(this, startup);
     this.clients.push(client);
     return client;
+  }
+
+  #nextTerm(host: string, clockMs: number): number {
+    const term = nextTerm(this.#terms.get(host) ?? 0, this.unixMs + clockMs);
+    this.#terms.set(host, term);
+    return term;
+  }
+
+  get unixMs(): number {
+    return startUnixMs + this.network.time.nowMs;
+  }
+
+  get running(): readonly VirtualClient[] {
+    return this.clients.filter(({ isStopped }) => !isStopped);
   }
 
   run(forMs: number): void {
@@ -173,22 +144,33 @@ export class World {
     return this.#sessions;
   }
 
-  nameOf(id: ServerId): string {
-    return this.servers.get(id)?.name ?? id;
+  serverAt({ port }: Endpoint): VirtualServer | undefined {
+    return this.servers[port - 1];
   }
 
-  noteAnnouncement(subscribe: Subscribe): void {
-    this.announced.push(subscribe);
-    if (this.announced.length > 500) this.announced.shift();
+  nameOf(id: ServerId): string {
+    return this.servers.find((server) => server.id === id)?.name ?? id;
+  }
+
+  noteAnnouncement(sender: VirtualServer, subscribe: Subscribe): void {
+    this.#announced.push({ subscribe, sender });
+    if (this.#announced.length > maxPlayed) this.#announced.shift();
   }
 
   /** I3: somebody plays an old announcement to everybody. */
   replay(): void {
-    const subscribe = this.announced[Math.floor(this.network.random() * this.announced.length)];
-    if (subscribe === undefined) return;
-    for (const server of this.servers.values()) {
-      if (server.id !== subscribe.from.id) server.hearDatagram(subscribe);
-    }
+    const played = this.#announced[Math.floor(this.network.random() * this.#announced.length)];
+    if (played === undefined) return;
+    for (const server of this.servers) if (server.isUp) this.#play(server, played);
+  }
+
+  #play(server: VirtualServer, { subscribe, sender }: Played): void {
+    const before = digestOf(server);
+    const isNews = isLater(subscribe.order, server.state.peers.get(subscribe.from.id)?.order);
+    const effects = server.hearDatagram(subscribe, sender);
+    const wrong = effects.find(({ kind }) => !harmless.has(kind));
+    if (wrong !== undefined) this.fail(`I3: a played message made ${server.host} ${wrong.kind}`);
+    if (!isNews && digestOf(server) !== before) this.fail(`I3: a played message changed ${server.host}`);
   }
 
   fail(message: string): void {
@@ -197,76 +179,75 @@ export class World {
   }
 
   /** I5 */
-  checkWelcome(server: VirtualServer, client: ClientId, before: ReadonlySet<string>): void {
+  checkWelcome(server: VirtualServer, client: ClientId): void {
     const { clients, config } = server.state;
-    if (!before.has(client) && clients.size > config.max) {
-      this.fail(`I5: ${server.name} welcomed ${client} as number ${clients.size} of ${config.max}`);
-    }
+    if (clients.size > config.max)
+      this.fail(`I5: ${server.host} welcomed ${client} as number ${clients.size} of ${config.max}`);
+  }
+
+  /** I1, I2: nobody is sent to a server that our own call has not reached. */
+  checkRedirect(server: VirtualServer, target: ServerId): void {
+    const isConfirmed = server.state.peers.get(target)?.isLinked === true;
+    if (!isConfirmed || server.linkedPeer(target) === undefined || target === server.id)
+      this.fail(`I1: ${server.host} redirects to ${target}, whom it has not confirmed`);
   }
 
   checkServer(server: VirtualServer): void {
-    const places = new Set(server.state.clientOfSession.values());
-    if (places.size !== server.state.clients.size) this.fail(`${server.name} has a client without a session`);
+    const { clients, clientOfSession } = server.state;
+    let sessions = 0;
+    for (const client of clients.values()) {
+      sessions += client.sessions.size;
+      if (client.sessions.size === 0) this.fail(`${server.host} has a client without a session`);
+    }
+    if (sessions !== clientOfSession.size) this.fail(`${server.host} has sessions of nobody`);
   }
 
-  /** I4 */
-  checkClient(client: VirtualClient): void {
-    const stages = [...client.state.sessions.values()].map(({ stage }) => stage);
-    const begun = stages.filter((stage) => stage === 'begun').length;
-    if (begun > 1) this.fail(`I4: ${client.id} has ${begun} sessions that have begun`);
+  /** I2 and I4 */
+  checkClient({ state, host }: VirtualClient): void {
+    const count = { dialing: 0, welcomed: 0, begun: 0, ended: 0 };
+    for (const { stage, server, candidate } of state.sessions.values()) {
+      count[stage] += 1;
+      const isOther = server !== undefined && candidate.id !== undefined && server.id !== candidate.id;
+      if (isOther) this.fail(`I2: ${host} takes ${server.id} for ${candidate.id}`);
+    }
+    if (count.begun > 1) this.fail(`I4: ${host} has ${count.begun} sessions that have begun`);
+    if (count.welcomed > 1) this.fail(`I4: ${host} has ${count.welcomed} sessions that wait for their begin`);
+    const isServed = currentSession(state) !== undefined;
+    if (isServed && count.dialing + count.welcomed > 1) this.fail(`I4: ${host} dials two besides its server`);
   }
 
   /** I8: the ring never held too few bytes in this world, so nothing may be given up. */
   checkFreed(client: VirtualClient, upTo: number): void {
     const gap = client.safe.firstGapBelow(upTo);
-    if (gap !== undefined) this.fail(`I8: ${client.id} forgot ${upTo} and byte ${gap} is nowhere`);
-    if (client.state.bytesLost > 0) this.fail(`I8: ${client.id} lost ${client.state.bytesLost} bytes`);
+    if (gap !== undefined) this.fail(`I8: ${client.host} forgot ${upTo} and byte ${gap} is nowhere`);
+    if (client.state.bytesLost > 0) this.fail(`I8: ${client.host} lost ${client.state.bytesLost} bytes`);
   }
 
-  /** I6: who could be on a better server that has room, with everybody's true state. */
-  misplaced(): readonly string[] {
-    return this.clients.flatMap((client) => this.#findBetter(client) ?? []);
-  }
-
-  #findBetter(client: VirtualClient): string | undefined {
-    const { server } = client;
-    const reachable = [...this.servers.values()].filter((other) => this.#isOpenFor(client, other));
-    if (server === undefined) return reachable.length > 0 ? `${client.id} has no server` : undefined;
-    const { requires, weights, mode } = client.state.config;
-    const others = reachable.filter(
-      (other) =>
-        other !== server &&
-        this.network.isOpen(server.id, other.id) &&
-        hasRequired(liveFeatures(other.state), requires),
+  /** Only for a later start of itself, or a copy, does a client end. */
+  checkStop(client: VirtualClient, reason: string): void {
+    const isReplaced = this.clients.some(
+      (other) => other !== client && other.id === client.id && other.state.term >= client.state.term,
     );
-    const isWithin = this.#placeOf(client, server) < server.config.max;
-    const isEligible =
-      !isDraining(server.state) && isWithin && hasRequired(liveFeatures(server.state), requires);
-    const better = others.find((other) => {
-      if (!isEligible) return true;
-      if (mode === 'AnyValid') return other.state.announcing.boot > server.state.announcing.boot;
-      return compareServers(rank(other), rank(server), weights) < 0;
-    });
-    return better === undefined ? undefined : `${client.id} on ${server.name} and not on ${better.name}`;
-  }
-
-  #isOpenFor(client: VirtualClient, server: VirtualServer): boolean {
-    const hasRoom = server.state.clients.size < server.config.max;
-    return server.isUp && !isDraining(server.state) && hasRoom && this.network.isOpen(client.id, server.id);
-  }
-
-  #placeOf(client: VirtualClient, server: VirtualServer): number {
-    return [...server.state.clients.keys()].toSorted().indexOf(client.id);
+    if (reason !== 'replaced' || !isReplaced) this.fail(`${client.host} stopped: ${reason}`);
   }
 
   #watch(): void {
-    this.network.time.after(1000, () => {
-      for (const server of this.servers.values()) server.watchLinks();
+    this.network.time.after(linkWatchMs, () => {
+      for (const server of this.servers) server.watchLinks();
       this.#watch();
     });
   }
 }
 
-function rank({ state }: VirtualServer) {
-  return { id: state.id, features: liveFeatures(state), max: state.config.max, boot: state.announcing.boot };
+/** A to Z, then with a number. */
+function nameOf(index: number): string {
+  const letter = String.fromCodePoint(65 + (index % 26));
+  return index < 26 ? letter : `${letter}${Math.floor(index / 26)}`;
+}
+
+/** All of a server that may decide something. */
+function digestOf({ state }: VirtualServer): string {
+  const { peers, clients, refusals, missing, config } = state;
+  const facts = [...clients.values()].map(({ sessions, ...client }) => [client, [...sessions.values()]]);
+  return JSON.stringify([[...peers.values()], facts, [...refusals], [...missing], config.max]);
 }

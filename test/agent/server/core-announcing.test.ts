@@ -166,6 +166,19 @@ describe('peers', () => {
     expect(server.status.peers[0]?.max).toBe(4);
   });
 
+  it('that are linked are spoken for by the run that was confirmed: a second machine with their key moves nobody', () => {
+    const server = new ServerUnderTest();
+    server.start();
+    server.stream('A');
+    server.link('X', { boot: 5 });
+    const effects = server.hear('X', { boot: 6, features: ['record', 'gpu'] }, 'link');
+    expect(redirects([...effects, ...server.wait(60_000)])).toEqual([]);
+    expect(only(effects, 'call')).toMatchObject([{ id: serverIdOf('X'), isNewBoot: true }]);
+    server.unlink('X');
+    server.link('X', { boot: 6, features: ['record', 'gpu'] });
+    expect(redirects(server.wait(20_000))).toEqual(['A→X rank']);
+  });
+
   it('are at most 50: the one not heard for longest goes, never a linked one', () => {
     const server = started();
     const letters = Array.from({ length: 52 }, (_, index) =>
