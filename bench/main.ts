@@ -4,12 +4,14 @@
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { describeMachine, loadNow } from './machine.ts';
+import { benchRedirectLatency } from './redirect-latency.ts';
 import { benchRedirectStorm } from './redirect-storm.ts';
 import { type Outcome, describeRow } from './report.ts';
 import { benchVerification } from './verification.ts';
 
 const benches: Readonly<Record<string, () => Promise<readonly Outcome[]>>> = {
   verification: benchVerification,
+  'redirect-latency': benchRedirectLatency,
   'redirect-storm': benchRedirectStorm,
 };
 

@@ -4,13 +4,13 @@ import { z } from 'zod';
 import { BenchHome, type Papers, papersOf } from './home.ts';
 import { Program } from './program.ts';
 import { type Outcome, median } from './report.ts';
+import { until } from './until.ts';
 
 const clientCount = 1000;
 const rounds = 3;
 const room = 2 * clientCount;
 const batch = 50;
 const settleMs = 1500;
-const patienceMs = 90_000;
 
 export async function benchRedirectStorm(): Promise<readonly Outcome[]> {
   await using home = await BenchHome.open();
@@ -106,13 +106,4 @@ async function openBare(
     await crowd.tell('hangUp');
     return milliseconds;
   };
-}
-
-/** Looks ten times a second. */
-export async function until(isSo: () => Promise<boolean>): Promise<void> {
-  const startMs = performance.now();
-  while (!(await isSo())) {
-    if (performance.now() - startMs > patienceMs) throw new Error('it takes too long');
-    await delay(100, undefined);
-  }
 }
