@@ -6,7 +6,7 @@ import { type CheckReport, checkRecordings } from './check-recordings.ts';
 import { formatReport } from './check-view.ts';
 import { CommandError, exitCodes, printJson, printLine } from './output.ts';
 
-export { type CheckReport, type CheckTotals, checkRecordings } from './check-recordings.ts';
+export { type CheckReport, checkRecordings } from './check-recordings.ts';
 
 /** The subcommand, for cli/main.ts. */
 export const checkCommand = new Command('check')

@@ -40,7 +40,7 @@ export async function recoverRecordings(directory: string): Promise<Recovery> {
 }
 
 /** Folders of streams below a recordings folder, by their names. */
-export async function listStreamFolders(
+async function listStreamFolders(
   directory: string,
 ): Promise<readonly { readonly path: string; readonly camera: string; readonly stream: string }[]> {
   const found = [];

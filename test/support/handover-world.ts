@@ -64,7 +64,7 @@ export interface Action {
   apply(world: World): void;
 }
 
-export const serverId = (index: number): ServerId => `hcsp:${String(index).padStart(22, '0')}`;
+const serverId = (index: number): ServerId => `hcsp:${String(index).padStart(22, '0')}`;
 const endpointOf = (index: number) => ({ ip: '127.0.0.1', port: index + 1 });
 
 export function createWorld(shape: WorldShape): World {
@@ -162,7 +162,7 @@ export function keyOf(world: World): string {
 }
 
 /** Told to the core; what it asks for happens at once, and what must always hold is checked. */
-export function tell(world: World, event: ClientEvent): void {
+function tell(world: World, event: ClientEvent): void {
   const before = world.core.ringStart;
   const lostBefore = world.core.bytesLost;
   for (const effect of step(world.core, event, 0)) apply(world, effect);
@@ -246,6 +246,8 @@ function tidy(world: World): void {
     id: of(session.id),
     giveUpRanMs: Infinity,
     lastLineRanMs: core.ranMs,
+    // Where the ring is small, time enough to be judged.
+    begunRanMs: core.ranMs - 2000,
     sends: { points: [] },
   }));
   core.sessions.clear();
