@@ -92,6 +92,15 @@ export function describeStatus(status: ShownStatus): readonly string[] {
     .map((line) => line.trimEnd());
 }
 
+/** Servers with rank and why, and why each client is where it is; undefined where no server runs here. */
+export function describeRank({ server: own }: ShownStatus): readonly string[] | undefined {
+  if (own === undefined) return undefined;
+  const clients = describeClients(own);
+  return [...describeServers(own), ...(clients.length === 0 ? [] : ['', ...clients])].map((line) =>
+    line.trimEnd(),
+  );
+}
+
 /** What a person has to do something about. */
 function describeCare({ configuration, certificates }: ShownStatus): readonly string[] {
   const wrong = configuration?.isCurrent === false ? (configuration.problem ?? '').split('\n') : [];
@@ -113,13 +122,21 @@ function describeServer(own: Server): readonly (readonly string[])[] {
       `server at ${own.endpoints.map(showEndpoint).join(', ') || 'no network'}: ${own.isDraining ? 'draining, ' : ''}${own.connected} of ${own.max} clients, ` +
         `level ${own.level} (${own.features.join(', ') || 'no features'})${missing}`,
     ],
-    section('SERVERS, best first', describeRanking(own)),
-    section(
-      'CLIENTS HERE',
-      own.clients.map((client) => [client.name, client.isStreaming ? 'streaming' : 'waiting', client.why]),
-    ),
+    describeServers(own),
+    describeClients(own),
     section('LINKS', own.peers.map(describeLink)),
   ];
+}
+
+function describeServers(own: Server): readonly string[] {
+  return section('SERVERS, best first', describeRanking(own));
+}
+
+function describeClients({ clients }: Server): readonly string[] {
+  return section(
+    'CLIENTS HERE',
+    clients.map(({ name, isStreaming, why }) => [name, isStreaming ? 'streaming' : 'waiting', why]),
+  );
 }
 
 function describeRanking(own: Server): readonly (readonly string[])[] {

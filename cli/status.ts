@@ -36,7 +36,8 @@ Examples:
     for (const line of describeStatus(shown)) printLine(line);
   });
 
-async function askAgent(state: string): Promise<unknown> {
+/** The status of the agent of a state folder; a CommandError where none answers. */
+export async function askAgent(state: string): Promise<unknown> {
   let status: unknown;
   try {
     status = await readStatus(state);

@@ -12,7 +12,7 @@ export function serverConfigOf(server: HomeServer, assignment: Assignment): Serv
   const { spec } = server;
   const { announce } = spec;
   return {
-    features: spec.features ?? spec.sinks.map(sinkKindOf),
+    features: featuresOf(server),
     max: spec.max,
     intervalMs: durationMs(announce.interval),
     isDrained: spec.drain === 'Now',
@@ -23,6 +23,11 @@ export function serverConfigOf(server: HomeServer, assignment: Assignment): Serv
     excludeInterfaces: announce.excludeInterfaces,
     peers: [...new Set([...spec.peers, ...assignment.externalAddresses])],
   };
+}
+
+/** What a HomeServer announces while its sinks are healthy: by default their kinds. */
+export function featuresOf({ spec }: HomeServer): readonly string[] {
+  return spec.features ?? spec.sinks.map(sinkKindOf);
 }
 
 /** What a camera asks of servers and of its handovers. */
