@@ -1,8 +1,10 @@
 /** What a benchmark's programs and agents are: a CA and certificates, as texts and as files. */
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { homingApiVersion } from '../crds/metadata.ts';
 import { type Identity, parseIdentity } from '../agent/tls.ts';
 import { type TestHome, mintHome } from '../test/support/certificates.ts';
 
@@ -55,6 +57,25 @@ export class BenchHome implements AsyncDisposable {
   async write(name: string, { certificatePem, keyPem }: Papers): Promise<void> {
     await writeFile(this.path(`${name}.crt`), certificatePem);
     await writeFile(this.path(`${name}.key`), keyPem, { mode: 0o600 });
+  }
+
+  /**
+   * Writes an agent's resource file; its certificate is `NAME.crt`, if there is one, and its cameras' are in `certs`.
+   *
+   * @returns arguments of `homing agent`
+   */
+  async writeAgent(name: string, resources: readonly object[]): Promise<readonly string[]> {
+    const file = this.path(`${name}.yaml`);
+    const documents = resources.map((resource) =>
+      JSON.stringify({ apiVersion: homingApiVersion, ...resource }),
+    );
+    await writeFile(file, documents.join('\n---\n'), { mode: 0o600 });
+    const place = ['--resources', file, '--name', name, '--state', this.path('state', name)];
+    const own = existsSync(this.path(`${name}.crt`))
+      ? ['--cert', this.path(`${name}.crt`), '--key', this.path(`${name}.key`)]
+      : [];
+    const cameras = existsSync(this.path('certs')) ? ['--client-certs', this.path('certs')] : [];
+    return [...place, '--trust', this.path('ca.crt'), ...own, ...cameras];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

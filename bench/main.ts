@@ -7,12 +7,14 @@ import { describeMachine, loadNow } from './machine.ts';
 import { benchRedirectLatency } from './redirect-latency.ts';
 import { benchRedirectStorm } from './redirect-storm.ts';
 import { type Outcome, describeRow } from './report.ts';
+import { benchStreams } from './streams.ts';
 import { benchVerification } from './verification.ts';
 
 const benches: Readonly<Record<string, () => Promise<readonly Outcome[]>>> = {
   verification: benchVerification,
   'redirect-latency': benchRedirectLatency,
   'redirect-storm': benchRedirectStorm,
+  streams: benchStreams,
 };
 
 /** Where the figures are left for programs. */
