@@ -47,11 +47,17 @@ export function takeRefused(turn: Turn, client: Client, refused: Refused): void 
   });
 }
 
+/** What keeps this client from being sent there longest; undefined if nothing ever did. */
+export function findRefusal(state: ServerState, client: ClientId, server: ServerId): Refusal | undefined {
+  const own = state.refusals.get(keyOf(server, client));
+  const everybody = state.refusals.get(keyOf(server));
+  if (own === undefined || everybody === undefined) return own ?? everybody;
+  return own.untilMs < everybody.untilMs ? everybody : own;
+}
+
 /** Until when this client is not sent there; 0 if it may be. */
 export function refusedUntilMs(state: ServerState, client: ClientId, server: ServerId): number {
-  const own = state.refusals.get(keyOf(server, client))?.untilMs ?? 0;
-  const everybody = state.refusals.get(keyOf(server))?.untilMs ?? 0;
-  return Math.max(own, everybody);
+  return findRefusal(state, client, server)?.untilMs ?? 0;
 }
 
 /** The server announced room: `full` is over. @returns whether it was refused until now */

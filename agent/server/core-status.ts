@@ -2,16 +2,14 @@
 import type { Serves } from '../../protocol/documents.ts';
 import { compareCodePoints } from '../../protocol/identifiers.ts';
 import { explainRank, levelOf, noPreferences, rankServers } from '../../protocol/ranking.ts';
-import type { Obstacle, PeerStatus, ServedClientStatus, ServerStatus } from './core-events.ts';
+import type { PeerStatus, ServedClientStatus, ServerStatus } from './core-events.ts';
 import { heldForMs } from './core-holddown.ts';
+import { describeObstacle, findObstacle, showSeconds } from './core-obstacles.ts';
 import { currentServer } from './core-redirects.ts';
-import { refusedUntilMs } from './core-refusals.ts';
-import { isWaiting } from './core-room.ts';
 import {
   type Client,
   type Peer,
   type ServerState,
-  hasAll,
   isDraining,
   isStreaming,
   liveFeatures,
@@ -44,32 +42,6 @@ export function servedClients({ clients }: ServerState): readonly Serves[] {
   return [...clients.values()]
     .filter(isStreaming)
     .map(({ id, term }): Serves => ({ kind: 'serves', client: id, term }));
-}
-
-/** Why a peer gets nobody now, or not this client; undefined where it is as good as ourselves. */
-function findObstacle(
-  state: ServerState,
-  peer: Peer,
-  { client, nowMs }: { readonly client?: Client; readonly nowMs: number },
-): Obstacle | undefined {
-  const { facts, isLinked, hold } = peer;
-  if (!isLinked || facts === undefined) return 'unconfirmed';
-  if (facts.max === 0) return 'draining';
-  const wish = client === undefined ? undefined : findWishObstacle(state, peer, { client, nowMs });
-  if (wish === 'requires') return wish;
-  if (hold.untilMs > nowMs) return 'held';
-  if (wish !== undefined) return wish;
-  if (facts.connected >= facts.max) return 'full';
-  return isWaiting(peer, nowMs) ? 'waiting' : undefined;
-}
-
-function findWishObstacle(
-  state: ServerState,
-  peer: Peer,
-  { client, nowMs }: { readonly client: Client; readonly nowMs: number },
-): Obstacle | undefined {
-  if (!hasAll(peer, client.wishes)) return 'requires';
-  return refusedUntilMs(state, client.id, peer.id) > nowMs ? 'refused' : undefined;
 }
 
 function describeClients(state: ServerState, nowMs: number): readonly ServedClientStatus[] {
@@ -106,23 +78,34 @@ function explainClient(state: ServerState, client: Client, place: Place): string
 function explainStay(state: ServerState, client: Client, place: Place): string {
   const self = rankedSelf(state);
   const linked = [...state.peers.values()].filter(({ isLinked }) => isLinked);
-  const [best] = rankServers([self, ...linked.map(rankedPeer)], client.wishes);
-  if (linked.length === 0 || best === undefined) return 'no other server is confirmed';
-  const [second] = rankServers(linked.map(rankedPeer), client.wishes);
-  if (best.id === self.id && second !== undefined) {
-    return `best here: ${explainRank(self, second, client.wishes)} of ${nameOf(state, second.id)}`;
+  if (linked.length === 0) return 'no other server is confirmed';
+  const ranked = rankServers([self, ...linked.map(rankedPeer)], client.wishes);
+  const own = ranked.indexOf(self);
+  const next = ranked[own + 1];
+  if (own === 0 && next !== undefined) {
+    return `best here: ${explainRank(self, next, client.wishes)} of ${nameOf(state, next.id)}`;
   }
-  const peer = state.peers.get(best.id);
-  const obstacle = peer === undefined ? undefined : findObstacle(state, peer, { client, nowMs: place.nowMs });
-  const because = obstacle ?? (client.moveAfterMs > place.nowMs ? 'budget' : 'in a moment');
-  return `${nameOf(state, best.id)} is better (${explainRank(best, self, client.wishes)}), but: ${because}`;
+  const better = ranked.slice(0, own).map((server) => {
+    const peer = state.peers.get(server.id);
+    const because =
+      peer === undefined ? undefined : describeObstacle(state, peer, { client, nowMs: place.nowMs });
+    const why = because ?? describeBudget(client, place) ?? 'in a moment';
+    return `${nameOf(state, server.id)} is better (${explainRank(server, self, client.wishes)}), but: ${why}`;
+  });
+  return better.join('; ');
+}
+
+function describeBudget({ moveAfterMs }: Client, { nowMs }: Place): string | undefined {
+  return moveAfterMs > nowMs
+    ? `the move budget of the client, ${showSeconds(moveAfterMs - nowMs)} more`
+    : undefined;
 }
 
 function listObstacles(state: ServerState, client: Client, { nowMs }: Place): string {
   const obstacles = [...state.peers.values()].map(
-    (peer) => `${peer.name} ${findObstacle(state, peer, { client, nowMs }) ?? 'in a moment'}`,
+    (peer) => `${peer.name} ${describeObstacle(state, peer, { client, nowMs }) ?? 'in a moment'}`,
   );
-  return obstacles.length === 0 ? 'no other server is known' : obstacles.join(', ');
+  return obstacles.length === 0 ? 'no other server is known' : obstacles.join('; ');
 }
 
 function describePeer(state: ServerState, peer: Peer, nowMs: number): PeerStatus {

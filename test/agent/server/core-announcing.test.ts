@@ -245,6 +245,25 @@ describe('saved state', () => {
   });
 });
 
+const better = { features: ['record', 'gpu'] };
+
+/** The link to X is lost, and up again. */
+function fall(server: ServerUnderTest): void {
+  server.unlink('X');
+  // What it was sent to is answered for: it never arrived.
+  server.wait(31_000);
+  server.link('X', better);
+}
+
+function refuse(server: ServerUnderTest, session: number, reason: 'unreachable' | 'full' | 'budget'): void {
+  const refused = { kind: 'refused', id: serverIdOf('X'), reason } as const;
+  server.tell({
+    kind: 'refused',
+    session,
+    refused: reason === 'budget' ? { ...refused, retryAfterMs: 12_000 } : refused,
+  });
+}
+
 describe('status', () => {
   it('says who stands where and why', () => {
     const server = started();
@@ -252,13 +271,60 @@ describe('status', () => {
     server.link('X', { features: ['record', 'gpu'], connected: 5 });
     server.link('Y', { max: 3 });
     const { clients, ranking, peers } = server.status;
-    expect(clients[0]?.why).toBe('peer-X is better (level 2 (record+gpu) against 1 (record)), but: full');
+    expect(clients[0]?.why).toBe(
+      'peer-X is better (level 2 (record+gpu) against 1 (record)), but: full (5 of 5)',
+    );
     expect(ranking.map(({ name, why }) => `${name}: ${why}`)).toEqual([
       'peer-X: before me: level 2 (record+gpu) against 1 (record)',
       'me: before peer-Y: same level 1, max 5 against 3',
       'peer-Y: last',
     ]);
     expect(peers.map(({ obstacle }) => obstacle)).toEqual(['full', undefined]);
+  });
+
+  it.each<[string, (server: ServerUnderTest, session: number) => void, string]>([
+    ['is held down', (server) => fall(server), 'held down, 5 s more, as its link was lost'],
+    [
+      'was refused',
+      (server, session) => refuse(server, session, 'unreachable'),
+      'refused (unreachable), 30 s more',
+    ],
+    ['is full for all', (server, session) => refuse(server, session, 'full'), 'refused (full), 30 s more'],
+    [
+      'waits for the budget',
+      (server, session) => refuse(server, session, 'budget'),
+      'the move budget of the client, 12 s more',
+    ],
+  ])('says why and for how long a client stays where its better server %s', (_what, happen, why) => {
+    const server = started();
+    const { session } = server.stream('A');
+    server.link('X', better);
+    happen(server, session);
+    expect(server.status.clients[0]?.why).toBe(
+      `peer-X is better (level 2 (record+gpu) against 1 (record)), but: ${why}`,
+    );
+  });
+
+  it('names what a better server lacks, and each that is better', () => {
+    const server = started();
+    server.stream('A', { requires: ['record'] });
+    server.link('X', { features: ['gpu', 'live'] });
+    server.link('Y', { ...better, connected: 5 });
+    expect(server.status.clients[0]?.why).toBe(
+      'peer-X is better (level 2 (gpu+live) against 1 (record)), but: has no record; ' +
+        'peer-Y is better (level 2 (record+gpu) against 1 (record)), but: full (5 of 5)',
+    );
+  });
+
+  it('says who cannot take a client that cannot stay', () => {
+    const server = started();
+    server.stream('A', { requires: ['record'] });
+    server.link('X', { features: ['gpu'] });
+    server.link('Y', { connected: 5 });
+    server.tell({ kind: 'health', feature: 'record', isHealthy: false });
+    expect(server.status.clients[0]?.why).toBe(
+      'cannot stay (requires), and nobody else can take it: peer-X has no record; peer-Y full (5 of 5)',
+    );
   });
 
   it('says why a client is best where it is, or where it was sent', () => {
