@@ -39,6 +39,8 @@ export class VirtualClient {
   readonly safe = new Ranges();
   /** When its bytes went to another server, and to which. */
   readonly moves: { readonly atMs: number; readonly to: string; readonly why: string }[] = [];
+  /** How often it said that it does not go. */
+  refusals = 0;
   isStopped = false;
   /** Everything is durable and nobody says anything but that he lives. Only in a quiet world. */
   isResting = false;
@@ -151,6 +153,7 @@ export class VirtualClient {
         return;
       case 'refused': {
         const { session, kind: _kind, ...refused } = effect;
+        this.refusals += 1;
         this.connections.get(session)?.sayToServer(({ server, number }) => {
           server.tell({ kind: 'refused', session: number, refused: { kind: 'refused', ...refused } });
         });

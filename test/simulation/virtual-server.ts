@@ -49,6 +49,8 @@ export class VirtualServer {
   readonly sessions = new Map<number, Connection>();
   /** Strangers' messages that its intake dropped. */
   dropped = 0;
+  /** Warnings that people were told, by reason. */
+  readonly warnings = new Set<string>();
   #saved: SavedServer | undefined;
   #intake: Intake | undefined;
   #wakeAtMs = Infinity;
@@ -198,6 +200,8 @@ export class VirtualServer {
         this.calls.delete(effect.id);
         return;
       case 'tell':
+        if (effect.event.event === 'warning') this.warnings.add(effect.event.reason);
+        return;
       case 'serves':
       case 'dropped':
       case 'linkedLeafs':
