@@ -30,7 +30,9 @@ export type Alpn = 'hosp/1' | 'hosp-peer/1' | 'http/1.1';
  * @throws ConfigError with the file and what would be right
  */
 export async function loadIdentity(certPath: string, keyPath: string): Promise<Identity> {
-  const [certificatePem, keyPem] = await Promise.all([readText(certPath), readText(keyPath)]);
+  // One after the other, so that of two missing files always the same one is named.
+  const certificatePem = await readText(certPath);
+  const keyPem = await readText(keyPath);
   const { mode } = await stat(keyPath);
   if ((mode & 0o007) !== 0) {
     throw new ConfigError({ file: keyPath, message: `others can read this key: chmod 600 ${keyPath}` });
