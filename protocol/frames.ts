@@ -15,7 +15,10 @@ export type FrameKind = 'media' | 'injected' | 'control';
 
 export interface Frame {
   readonly kind: FrameKind;
-  /** May be a view of the bytes that were pushed: use it before they are used for something else. */
+  /**
+   * Whole for `control`. Of the others what has come, so that nothing waits and nothing is copied: a frame may give several.
+   * May be a view of the bytes that were pushed: use it before they are used for something else.
+   */
   readonly payload: Uint8Array;
 }
 
@@ -46,13 +49,15 @@ export function encodeFrame(kind: FrameKind, payload: Uint8Array | string): Buff
   return Buffer.concat([encodeFrameHeader(kind, bytes.length), bytes]);
 }
 
-/** Splits a stream of bytes into frames. Holds at most one frame: 64 KiB. */
+/** Splits a stream of bytes into frames. Holds at most one document: 8 KiB. */
 export class FrameReader {
   readonly #header = Buffer.alloc(frameHeaderBytes);
   #headerFilled = 0;
   #kind: FrameKind = 'media';
-  #payload: Buffer | undefined;
-  #payloadFilled = 0;
+  /** Of the frame's payload still to come. */
+  #left = 0;
+  /** A document that comes in pieces. */
+  #document: Buffer | undefined;
   #problem: FrameProblem | undefined;
 
   /** Why the stream is unreadable from here on; nothing follows after it. */
@@ -60,47 +65,46 @@ export class FrameReader {
     return this.#problem;
   }
 
-  /** The frames that these bytes complete, in order; look at `problem` afterwards. */
+  /** What these bytes bring, in order; look at `problem` afterwards. */
   push(bytes: Uint8Array): readonly Frame[] {
     const frames: Frame[] = [];
-    let rest: Uint8Array = bytes;
-    while (rest.length > 0 && this.#problem === undefined) {
-      rest = this.#payload === undefined ? this.#takeHeader(rest, frames) : this.#takePayload(rest, frames);
+    let at = 0;
+    while (at < bytes.length && this.#problem === undefined) {
+      if (this.#left === 0) {
+        at = this.#takeHeader(bytes, at);
+        continue;
+      }
+      const piece = bytes.subarray(at, at + this.#left);
+      at += piece.length;
+      this.#left -= piece.length;
+      const payload = this.#kind === 'control' ? this.#takeDocument(piece) : piece;
+      if (payload !== undefined) frames.push({ kind: this.#kind, payload });
     }
     return frames;
   }
 
-  #takeHeader(bytes: Uint8Array, frames: Frame[]): Uint8Array {
-    const taken = Math.min(frameHeaderBytes - this.#headerFilled, bytes.length);
-    this.#header.set(bytes.subarray(0, taken), this.#headerFilled);
-    this.#headerFilled += taken;
-    const rest = bytes.subarray(taken);
-    if (this.#headerFilled < frameHeaderBytes) return rest;
+  /** @returns where it ends, or `bytes` do */
+  #takeHeader(bytes: Uint8Array, at: number): number {
+    const taken = bytes.subarray(at, at + frameHeaderBytes - this.#headerFilled);
+    this.#header.set(taken, this.#headerFilled);
+    this.#headerFilled += taken.length;
+    if (this.#headerFilled < frameHeaderBytes) return at + taken.length;
     this.#headerFilled = 0;
     const header = this.#header.readUInt32BE();
     const length = header & lengthMask;
     this.#problem = findProblem(header, length);
-    if (this.#problem !== undefined) return empty;
     this.#kind = kindOf(header);
-    if (rest.length < length) {
-      this.#payload = Buffer.allocUnsafe(length);
-      return rest;
-    }
-    frames.push({ kind: this.#kind, payload: rest.subarray(0, length) });
-    return rest.subarray(length);
+    this.#left = length;
+    return at + taken.length;
   }
 
-  #takePayload(bytes: Uint8Array, frames: Frame[]): Uint8Array {
-    const payload = this.#payload ?? empty;
-    const taken = Math.min(payload.length - this.#payloadFilled, bytes.length);
-    payload.set(bytes.subarray(0, taken), this.#payloadFilled);
-    this.#payloadFilled += taken;
-    if (this.#payloadFilled === payload.length) {
-      this.#payload = undefined;
-      this.#payloadFilled = 0;
-      frames.push({ kind: this.#kind, payload });
-    }
-    return bytes.subarray(taken);
+  /** @returns the document once it is whole */
+  #takeDocument(piece: Uint8Array): Uint8Array | undefined {
+    if (this.#document === undefined && this.#left === 0) return piece;
+    const whole = this.#document ?? Buffer.allocUnsafe(piece.length + this.#left);
+    whole.set(piece, whole.length - this.#left - piece.length);
+    this.#document = this.#left === 0 ? undefined : whole;
+    return this.#left === 0 ? whole : undefined;
   }
 }
 
