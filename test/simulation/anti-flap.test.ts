@@ -158,8 +158,25 @@ describe('a better server that a client cannot reach', () => {
   );
 });
 
+describe('a server that its owner cannot leave alone', () => {
+  it('moves a client twelve times an hour and not more', () => {
+    const { world, servers } = openWorld(['x'], ['x', 'web']);
+    const [a] = pair(servers);
+    const client = world.addClient();
+    world.run(20_000);
+    const startMs = world.network.time.nowMs;
+    for (let round = 0; round < 80; round += 1) {
+      a.configure({ features: round % 2 === 0 ? ['x', 'web', 'gpu'] : ['x'] });
+      world.run(45_000);
+    }
+    const moves = client.moves.filter(({ atMs, why }) => why === 'rank' && atMs > startMs);
+    expect(moves).toHaveLength(12);
+    expect(world.failures).toEqual([]);
+  });
+});
+
 describe('mode AnyValid', () => {
-  it('follows servers that start anew in turn no more often than its budget allows', () => {
+  it('goes to servers that start anew in turn, and is held back where they do it again and again', () => {
     const { world, servers } = openWorld(['x'], ['x'], ['x']);
     const client = world.addClient({ mode: 'AnyValid' });
     world.run(20_000);

@@ -82,7 +82,7 @@ function populate(world: World, dice: Dice, size: WorldSize): void {
       requires: dice.is(0.3) ? [dice.pick(features)] : [],
       weights: dice.is(0.4) ? { [dice.pick(features)]: dice.below(5) } : {},
       mode: dice.is(0.2) ? 'AnyValid' : 'Best',
-      order: dice.is(0.2) ? 'ReleaseFirst' : 'ConnectFirst',
+      order: dice.is(0.3) ? 'ReleaseFirst' : 'ConnectFirst',
     });
   }
 }

@@ -44,6 +44,7 @@ export class Troubles {
       for (const feature of features) server.tell({ kind: 'health', feature, isHealthy: true });
     }
     network.heal(0.7);
+    if (this.#dice.is(0.3)) this.#partClient();
     network.lateness = 0;
   }
 
@@ -59,7 +60,7 @@ export class Troubles {
     () => this.#server().configure({ max: 1 + this.#dice.below(8) }),
     () => this.#server().configure({ features: this.#dice.features() }),
     () => this.#world.network.block(this.#server().host, this.#server().host),
-    () => this.#world.network.block(this.#client()?.host ?? '', this.#server().host),
+    () => this.#partClient(),
     () => this.#world.network.heal(0.5),
     () => this.#server().start(),
     () => this.#server().tell({ kind: 'shutdown' }),
@@ -91,6 +92,11 @@ export class Troubles {
     server.crash(this.#dice.is(0.5));
     if (this.#dice.is(0.1)) server.forgetSaved();
     server.isReplacedByStranger = this.#dice.is(0.3);
+  }
+
+  #partClient(): void {
+    const client = this.#client();
+    if (client !== undefined) this.#world.network.block(client.host, this.#server().host);
   }
 
   #drain(server: VirtualServer): void {
