@@ -128,7 +128,8 @@ export class VirtualClient {
     if (!this.#isProducing) return;
     this.world.network.time.after(produceEveryMs, () => this.#produce(count + 1));
     // In a quiet world bytes prove nothing new, and an hour of them takes long.
-    if (this.world.isQuiet && this.state.phase.name === 'stream') return;
+    const { name } = this.state.phase;
+    if (this.world.isQuiet && (name === 'stream' || name === 'lost')) return;
     const offset = this.#produced;
     const marks: Mark[] = [{ kind: 'pes', offset, pid, isVideo: true }];
     if (count % pieceOfCut === 0) marks.push({ kind: 'cut', offset, quality: 'idr' });
