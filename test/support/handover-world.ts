@@ -2,7 +2,7 @@
  * A small world around one client's core, byte by byte: servers with a wire, a memory and a disk each, that die, come back,
  * fall silent, refuse and redirect. Time is no clock here but choices: a time limit may or may not be over.
  */
-import type { ClientEffect, ClientEvent } from '../../agent/client/core-events.ts';
+import type { ClientEffect, ClientEvent, HandoverOrder } from '../../agent/client/core-events.ts';
 import { defaultClientConfig } from '../../agent/client/core-events.ts';
 import type { ClientState, Phase, Session } from '../../agent/client/core-state.ts';
 import { createClientState, step } from '../../agent/client/core.ts';
@@ -16,6 +16,8 @@ export interface WorldShape {
   readonly share: number;
   /** Tokens that a wire holds. */
   readonly wire: number;
+  /** `ConnectFirst` by default. */
+  readonly order?: HandoverOrder;
   /** How often each failure may happen, and all together. */
   readonly failures: Readonly<Record<Failure, number>>;
   readonly totalFailures: number;
@@ -71,7 +73,7 @@ export function createWorld(shape: WorldShape): World {
   const servers = Array.from({ length: shape.servers }, () => ({ isUp: true, isSilent: false, disk: 0 }));
   const core = createClientState(
     {
-      config: { ...defaultClientConfig, name: 'default/door' },
+      config: { ...defaultClientConfig, name: 'default/door', order: shape.order ?? 'ConnectFirst' },
       term: 1,
       servers: servers.map((_, i) => ({ id: serverId(i), endpoints: [endpointOf(i)] })),
       shareBytes: shape.share,
@@ -151,6 +153,7 @@ export function keyOf(world: World): string {
     core.ringStart,
     core.isGapAtStart,
     core.streamed.map(({ id }) => id),
+    core.unreached,
     world.produced,
     world.servers,
     [...world.dials],

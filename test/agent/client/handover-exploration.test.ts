@@ -117,6 +117,19 @@ const shapes: [string, WorldShape][] = [
   ['a cut connection', { ...small, bytes: 3, failures: { ...noFailures, redirect: 1, cut: 1 } }],
   ['two redirects, a refusal', { ...small, bytes: 3, failures: { ...noFailures, redirect: 2, refuse: 1 } }],
   ['a silent server', { ...small, bytes: 3, failures: { ...noFailures, redirect: 1, silence: 1, heal: 1 } }],
+  [
+    'the patent’s order, two redirects, a refusal',
+    { ...small, bytes: 3, order: 'ReleaseFirst', failures: { ...noFailures, redirect: 2, refuse: 1 } },
+  ],
+  [
+    'the patent’s order, a power cut',
+    {
+      ...small,
+      bytes: 3,
+      order: 'ReleaseFirst',
+      failures: { ...noFailures, redirect: 2, kill: 1, restart: 1 },
+    },
+  ],
   ['a stuck disk', { ...small, bytes: 3, failures: { ...noFailures, redirect: 1, tenSeconds: 1 } }],
 ];
 
