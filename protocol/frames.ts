@@ -32,7 +32,6 @@ const controlBit = 0x8000_0000;
 const injectedBit = 0x4000_0000;
 const lengthMask = 0x3fff_ffff;
 const flags: Readonly<Record<FrameKind, number>> = { media: 0, injected: injectedBit, control: controlBit };
-const empty = Buffer.alloc(0);
 
 /** The 4 bytes before a payload of `length`. Throws RangeError where no such frame exists (a bug of ours). */
 export function encodeFrameHeader(kind: FrameKind, length: number): Buffer {
