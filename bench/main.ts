@@ -3,7 +3,9 @@
  * `npm run bench -- NAME…` measures only those; BENCH_PROFILES=DIR writes CPU profiles of the processes there.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
+import { benchFailOver } from './fail-over.ts';
 import { describeMachine, loadNow } from './machine.ts';
+import { benchMemory } from './memory.ts';
 import { benchRedirectLatency } from './redirect-latency.ts';
 import { benchRedirectStorm } from './redirect-storm.ts';
 import { type Outcome, describeRow } from './report.ts';
@@ -14,7 +16,9 @@ const benches: Readonly<Record<string, () => Promise<readonly Outcome[]>>> = {
   verification: benchVerification,
   'redirect-latency': benchRedirectLatency,
   'redirect-storm': benchRedirectStorm,
+  'fail-over': benchFailOver,
   streams: benchStreams,
+  memory: benchMemory,
 };
 
 /** Where the figures are left for programs. */

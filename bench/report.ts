@@ -26,12 +26,12 @@ export interface Skipped {
 
 export type Outcome = Row | Skipped;
 
-export function ratioOf({ figure, peer }: Row): number | undefined {
+function ratioOf({ figure, peer }: Row): number | undefined {
   return peer === undefined || peer.figure === 0 ? undefined : figure / peer.figure;
 }
 
 /** Whether the target is met; undefined where there is none. */
-export function isMet(row: Row): boolean | undefined {
+function isMet(row: Row): boolean | undefined {
   const { target } = row;
   if (target === undefined) return undefined;
   const value = target.of === 'figure' ? row.figure : ratioOf(row);
