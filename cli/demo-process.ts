@@ -31,7 +31,7 @@ export class DemoProcess {
 
   constructor(name: string, args: readonly string[], onEvent: (event: AgentEvent) => void) {
     this.name = name;
-    this.#child = spawn(process.execPath, [process.argv[1] ?? '', ...args, '--json'], {
+    this.#child = spawn(process.execPath, [...process.execArgv, process.argv[1] ?? '', ...args, '--json'], {
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -8,17 +8,28 @@ import type { Untimed } from '../../agent/events.ts';
 import { createScanner } from '../../protocol/media/scanners.ts';
 import { trustOf } from '../../test/support/certificates.ts';
 import { settableTrust } from '../../test/support/live-trust.ts';
+import type { Identity } from '../../agent/tls.ts';
+import type { LiveTrust } from '../../agent/trust-directory.ts';
 import { identityOf, papers } from '../home.ts';
 import { monotonicMs } from '../machine.ts';
 import { answerRequests } from '../program.ts';
 
 const opening = z.object({ anchorsPem: z.string(), papers: z.array(papers), port: z.number() });
-const clients: RunningClient[] = [];
-const sources = new Set<SourceListener>();
+/** A client and what gives its bytes. */
+interface Camera {
+  readonly client: RunningClient;
+  readonly source: SourceListener;
+}
+
+const cameras = new Map<string, Camera>();
+/** Sent away and not there yet. */
+const moving = new Set<string>();
 const budget = createRingBudget();
-/** Each client gives some bytes five times a second, and not all at once. */
-const rounds = 20;
+/** What the cameras give by themselves must cost next to nothing beside their moving: 500 times a second in all. */
+const rounds = 200;
 const roundMs = 10;
+/** A client that waits for a place where its stream may be cut finds one so soon, as it would with 40 frames a second. */
+const cutEveryMs = 25;
 const someBytes = Buffer.alloc(200, 'x');
 
 let connected = 0;
@@ -30,26 +41,7 @@ answerRequests({
   open: (input) => {
     const { anchorsPem, papers: all, port } = opening.parse(input);
     const trust = settableTrust(trustOf(anchorsPem));
-    for (const texts of all) {
-      const identity = identityOf(texts);
-      clients.push(
-        openClient({
-          identity,
-          trust,
-          config: { ...defaultClientConfig, name: identity.leaf.name, media: 'application/octet-stream' },
-          servers: [{ ip: '127.0.0.1', port }],
-          openSource: (listener) => {
-            sources.add(listener);
-            return { close: () => Promise.resolve() };
-          },
-          scannerFor: createScanner,
-          ringBudget: budget,
-          saved: { term: 0, servers: [] },
-          onSave: () => {},
-          emit: note,
-        }),
-      );
-    }
+    for (const texts of all) openCamera(identityOf(texts), trust, port);
   },
   /** How many have ever been connected. */
   connected: () => connected,
@@ -60,9 +52,33 @@ answerRequests({
   },
 });
 
-function note({ event }: Untimed): void {
-  if (event === 'connected') connected += 1;
-  if (event === 'handedOver') moved.push(monotonicMs());
+function openCamera(identity: Identity, trust: LiveTrust, port: number): void {
+  const { name } = identity.leaf;
+  const opened: { source?: SourceListener } = {};
+  const client = openClient({
+    identity,
+    trust,
+    config: { ...defaultClientConfig, name, media: 'application/octet-stream' },
+    servers: [{ ip: '127.0.0.1', port }],
+    openSource: (listener) => {
+      opened.source = listener;
+      return { close: () => Promise.resolve() };
+    },
+    scannerFor: createScanner,
+    ringBudget: budget,
+    saved: { term: 0, servers: [] },
+    onSave: () => {},
+    emit: note,
+  });
+  if (opened.source !== undefined) cameras.set(name, { client, source: opened.source });
+}
+
+function note(event: Untimed): void {
+  if (event.event === 'connected') connected += 1;
+  if (event.event === 'redirected') moving.add(event.client);
+  if (event.event !== 'handedOver') return;
+  moving.delete(event.client);
+  moved.push(monotonicMs());
 }
 
 function giveBytes(): void {
@@ -70,9 +86,18 @@ function giveBytes(): void {
   setInterval(() => {
     round += 1;
     let index = 0;
-    for (const source of sources) {
+    for (const { source } of cameras.values()) {
       if (index % rounds === round % rounds) source.onBytes(someBytes);
       index += 1;
     }
   }, roundMs);
+  setInterval(() => {
+    for (const name of moving) {
+      const camera = cameras.get(name);
+      if (camera?.client.status().phase !== 'waitCut') continue;
+      // Up to the cut, and from it on.
+      camera.source.onBytes(someBytes);
+      camera.source.onBytes(someBytes);
+    }
+  }, cutEveryMs);
 }
