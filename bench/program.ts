@@ -1,6 +1,7 @@
 /** Parts of a benchmark as processes of their own, asked by messages. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 
 const reply = z.object({ id: z.number(), value: z.unknown().optional(), error: z.string().optional() });
@@ -15,16 +16,25 @@ export function profiling(): readonly string[] {
   return directory === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${directory}`];
 }
 
+/** What `bin/homing` tells Node.js. */
+export function launcherOptions(): readonly string[] {
+  const launcher = readFileSync(new URL('../bin/homing', import.meta.url), 'utf8');
+  return /^exec "\$node" (--.*) "\$main"/m.exec(launcher)?.[1]?.split(' ') ?? [];
+}
+
 export class Program implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #closed: Promise<unknown>;
   readonly #waiting = new Map<number, PromiseWithResolvers<unknown>>();
   #last = 0;
 
-  /** @param name of the file in bench/programs, without `.ts` */
-  constructor(name: string) {
+  /**
+   * @param name of the file in bench/programs, without `.ts`
+   * @param options of Node.js; `launcherOptions()` for programs made of our parts
+   */
+  constructor(name: string, options: readonly string[] = []) {
     const script = new URL(`programs/${name}.ts`, import.meta.url).pathname;
-    this.#child = fork(script, { execArgv: [...profiling()], serialization: 'advanced' });
+    this.#child = fork(script, { execArgv: [...options, ...profiling()], serialization: 'advanced' });
     this.#closed = once(this.#child, 'exit');
     this.#child.once('exit', () => {
       for (const { reject } of this.#waiting.values()) reject(new Error(`${name} has ended`));

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { BenchHome, papersOf } from './home.ts';
-import { Program } from './program.ts';
+import { Program, launcherOptions } from './program.ts';
 import { type Outcome, median, percentile } from './report.ts';
 import { until } from './until.ts';
 
@@ -17,8 +17,8 @@ export async function benchRedirectLatency(): Promise<readonly Outcome[]> {
   const { anchorsPem } = home;
   const clients = await home.clients(clientCount);
   await using stack = new AsyncDisposableStack();
-  const here = stack.use(new Program('home-server'));
-  const peer = stack.use(new Program('home-server'));
+  const here = stack.use(new Program('home-server', launcherOptions()));
+  const peer = stack.use(new Program('home-server', launcherOptions()));
   const bare = stack.use(new Program('bare-server'));
   const cameras = stack.use(new Program('listening-clients'));
   const echoes = stack.use(new Program('bare-clients'));

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { BenchHome, type Papers, papersOf } from './home.ts';
-import { Program } from './program.ts';
+import { Program, launcherOptions } from './program.ts';
 import { type Outcome, median } from './report.ts';
 import { until } from './until.ts';
 
@@ -50,8 +50,11 @@ async function openStorm(
   clients: readonly Papers[],
   stack: AsyncDisposableStack,
 ): Promise<() => Promise<number>> {
-  const servers = [stack.use(new Program('home-server')), stack.use(new Program('home-server'))] as const;
-  const crowd = stack.use(new Program('moving-clients'));
+  const servers = [
+    stack.use(new Program('home-server', launcherOptions())),
+    stack.use(new Program('home-server', launcherOptions())),
+  ] as const;
+  const crowd = stack.use(new Program('moving-clients', launcherOptions()));
   const ports: number[] = [];
   for (const [index, server] of servers.entries()) {
     const own = papersOf(await home.server(`s${index}`));

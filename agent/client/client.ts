@@ -12,7 +12,7 @@ import { ClientSessions } from './client-sessions.ts';
 import type { Candidate, ClientConfig, ClientEffect, ClientEvent, ClientStatus } from './core-events.ts';
 import { fromReference } from './core-servers.ts';
 import type { ClientState } from './core-state.ts';
-import { clientStatus, isUnserved } from './core-status.ts';
+import { clientStatus, isUnserved, undurablePart } from './core-status.ts';
 import { createClientState, nextTerm, step } from './core.ts';
 import { Ring } from './ring.ts';
 import type { RingBudget } from './ring-budget.ts';
@@ -257,9 +257,7 @@ class ClientRun implements RunningClient {
 
   /** A source that can wait waits while much is not durable: nothing of a file or pipe is ever given up. */
   #paceSource(): void {
-    const { produced, durable, shareBytes } = clientStatus(this.#core);
-    const part = (produced - durable) / shareBytes;
-    const isPaused = part > (this.#isPaused ? pauseShare / 2 : pauseShare);
+    const isPaused = undurablePart(this.#core) > (this.#isPaused ? pauseShare / 2 : pauseShare);
     if (isPaused === this.#isPaused) return;
     this.#isPaused = isPaused;
     this.#source.setPaused?.(isPaused);

@@ -31,6 +31,11 @@ export function clientStatus(state: ClientState): ClientStatus {
   };
 }
 
+/** How much of the ring's share is not durable yet: 1 is all of it. For callers in a hurry. */
+export function undurablePart(state: ClientState): number {
+  return (state.produced - (currentSession(state)?.durable ?? state.ringStart)) / state.share;
+}
+
 /** True where nothing is in flight and nobody to wait for: there are no bytes, or every server that is known was asked. */
 export function isUnserved({ phase, produced, ringStart }: ClientState): boolean {
   if (phase.name !== 'lost') return false;

@@ -1,8 +1,10 @@
 /** How a client reaches servers: the one place where its certificate and trust set meet the wire. */
+import type { SecureContext } from 'node:tls';
+import { LeafCache } from '../../protocol/certificates.ts';
 import type { Endpoint } from '../../protocol/endpoints.ts';
 import type { ServerId } from '../../protocol/identifiers.ts';
 import type { TrustSet } from '../../protocol/trust.ts';
-import { DialError, type Identity, dialTls, verifyPeer } from '../tls.ts';
+import { DialError, type Identity, createCallContext, dialTls, verifyPeer } from '../tls.ts';
 import type { DialProblem } from './core-events.ts';
 import type { Dialed } from './dial-race.ts';
 
@@ -30,17 +32,24 @@ export interface TrustView {
 
 /** The core gives up earlier; this only keeps a forgotten dial from staying open. */
 const dialTimeoutMs = 10_000;
+/** Verified servers that a client remembers: as many as its fail-over list names. */
+const maxKnownServers = 16;
 
 /** Mutual TLS 1.3 with this certificate, judged by the trust set as it is at that moment. */
 export function createTransport(identity: Identity, trust: TrustView, unixMs: () => number): Transport {
+  const leafs = new LeafCache(maxKnownServers);
+  let kept: { readonly trust: TrustSet; readonly context: SecureContext } | undefined;
   return {
     dial: async ({ endpoint, expectId, signal }) => {
       const { current } = trust;
+      if (kept?.trust !== current) kept = { trust: current, context: createCallContext(identity, current) };
       const expected = expectId === undefined ? {} : { expectId };
       return dialTls({
         endpoint,
         identity,
         trust: current,
+        context: kept.context,
+        leafs,
         alpn: 'hosp/1',
         signal,
         timeoutMs: dialTimeoutMs,

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { type Server as TcpServer, type Socket, createServer as createTcpServer } from 'node:net';
 import { type Server as TlsServer, type TLSSocket, createServer as createTlsServer } from 'node:tls';
+import { LeafCache } from '../../protocol/certificates.ts';
 import { formatEndpoint } from '../../protocol/endpoints.ts';
 import { type Result, bad, good, quote } from '../../protocol/result.ts';
 import type { CertificateDropReason, Leaf, Role } from '../../protocol/trust.ts';
@@ -84,6 +85,8 @@ class TlsListener implements Listener {
   readonly #admission = new Admission<Unread>();
   /** By address and port of the other side: a TLS socket does not tell which TCP socket it is made of. */
   readonly #handshakes = new Map<string, { readonly socket: Socket; finish(): void }>();
+  /** A client or peer that comes back is known. */
+  readonly #leafs = new LeafCache();
   readonly #connectionsByLeaf = new Map<string, number>();
 
   readonly #stopWatching: () => void;
@@ -181,7 +184,7 @@ class TlsListener implements Listener {
 
   /** Before any byte is read: the certificate, what the connection is for, and how many of the same there are. */
   #judge(socket: TLSSocket): Result<Pick<Incoming, 'leaf' | 'protocol'>, ConnectionDropReason> {
-    const verdict = verifyPeer(socket, this.#options.trust.current, Date.now());
+    const verdict = verifyPeer(socket, this.#options.trust.current, Date.now(), this.#leafs);
     if (!verdict.ok) return verdict;
     const leaf = verdict.value;
     const protocol = socket.alpnProtocol;
