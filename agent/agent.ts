@@ -18,7 +18,7 @@ import { searchByListening, searchFromServer } from './server-search.ts';
 import type { RunningServer, RunningServerStatus } from './server/server.ts';
 import { openStateFile, type StateFile } from './state-file.ts';
 import { openStatusSocket } from './status-socket.ts';
-import type { Identity } from './tls.ts';
+import type { Identity } from '../tls/identity.ts';
 import { watchTrust, type WatchedTrust } from './trust-directory.ts';
 
 export interface AgentOptions extends PlanOptions {

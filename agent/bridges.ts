@@ -7,7 +7,7 @@ import { createRingBudget } from './client/ring-budget.ts';
 import { encodeSavedClient, parseSavedClient } from './client/saved-client.ts';
 import type { TrustView } from './client/transport.ts';
 import type { BridgedCamera } from './control/assignment.ts';
-import { ConfigError } from './control/config-error.ts';
+import { ConfigError } from '../crds/config-error.ts';
 import { clientConfigOf } from './control/settings.ts';
 import type { EmitEvent } from './events.ts';
 import type { StreamAddress } from './sinks/sink.ts';
@@ -16,7 +16,7 @@ import type { Source, SourceListener } from './sources/source.ts';
 import { keepSource } from './sources/keep-source.ts';
 import type { ServerSearch } from './server-search.ts';
 import type { StateFile } from './state-file.ts';
-import { loadIdentity, type Identity } from './tls.ts';
+import { loadIdentity, type Identity } from '../tls/identity.ts';
 
 export interface BridgesOptions {
   /** `--client-certs`: `<last part of the name>.crt` and `.key` of each camera. */

@@ -1,8 +1,8 @@
 /** This machine's server with its sinks, as its HomeServer says. */
 import type { HomeServer } from '../crds/home-server.ts';
 import { createScanner } from '../protocol/media/scanners.ts';
-import type { ConfigProblem } from './control/config-error.ts';
-import { ConfigError } from './control/config-error.ts';
+import type { ConfigProblem } from '../crds/config-error.ts';
+import { ConfigError } from '../crds/config-error.ts';
 import { recordSettingsOf, serverConfigOf } from './control/settings.ts';
 import type { EmitEvent } from './events.ts';
 import type { ServerPlan } from './plan.ts';

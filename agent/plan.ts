@@ -2,10 +2,10 @@
 import type { HomeServer } from '../crds/home-server.ts';
 import { loadCertificates, type CertifiedCamera } from './bridges.ts';
 import { assignResources, type Assignment } from './control/assignment.ts';
-import { ConfigError, type ConfigProblem } from './control/config-error.ts';
+import { ConfigError, type ConfigProblem } from '../crds/config-error.ts';
 import type { Resources } from './control/resources.ts';
 import { readTrustBundles, type BundleTexts } from './control/trust-sources.ts';
-import { loadIdentity, type Identity } from './tls.ts';
+import { loadIdentity, type Identity } from '../tls/identity.ts';
 
 export interface PlanOptions {
   /** Its name: that of its HomeServer and certificate, and what cameras call their bridge. */

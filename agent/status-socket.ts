@@ -3,7 +3,7 @@ import { mkdir, open, unlink, type FileHandle } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { ConfigError } from './control/config-error.ts';
+import { ConfigError } from '../crds/config-error.ts';
 
 export interface StatusSocket {
   close(): Promise<void>;

@@ -6,7 +6,7 @@ import { readFile, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { type TrustSet, emptyTrust } from '../protocol/trust.ts';
 import { within } from './clock.ts';
-import { ConfigError } from './control/config-error.ts';
+import { ConfigError } from '../crds/config-error.ts';
 import type { BundleTexts } from './control/trust-sources.ts';
 import type { EmitEvent } from './events.ts';
 import { type TrustReading, mergeTrust } from './trust-merge.ts';

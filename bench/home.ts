@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { homingApiVersion } from '../crds/metadata.ts';
-import { type Identity, parseIdentity } from '../agent/tls.ts';
+import { type Identity, parseIdentity } from '../tls/identity.ts';
 import { type TestHome, mintHome } from '../test/support/certificates.ts';
 
 /** A certificate and its key, in PEM. */

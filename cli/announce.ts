@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Command, InvalidArgumentError } from 'commander';
 import { containerInterfaces } from '../agent/server/interfaces.ts';
 import { type Multicast, openMulticast } from '../agent/server/multicast.ts';
-import { type Identity, loadIdentity } from '../agent/tls.ts';
+import { type Identity, loadIdentity } from '../tls/identity.ts';
 import { maxDatagramBytes, signAnnouncement } from '../protocol/announcements.ts';
 import { type Subscribe, encodeDocument, parseDocument } from '../protocol/documents.ts';
 import { type Endpoint, formatEndpoint, parseEndpoint } from '../protocol/endpoints.ts';

@@ -2,7 +2,7 @@
 import { type KeyObject, createPrivateKey } from 'node:crypto';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { ConfigError } from '../agent/control/config-error.ts';
+import { ConfigError } from '../crds/config-error.ts';
 import { hashBytes } from '../protocol/certificate-parsing.ts';
 import { isStrongKey, spkiOf } from '../protocol/certificate-signature.ts';
 import { readOwnLeaf } from '../protocol/certificates.ts';

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { isIP } from 'node:net';
 import { Command, InvalidArgumentError } from 'commander';
-import { ConfigError } from '../agent/control/config-error.ts';
+import { ConfigError } from '../crds/config-error.ts';
 import { readOwnLeaf } from '../protocol/certificates.ts';
 import {
   encodeIdentifier,

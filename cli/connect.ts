@@ -7,7 +7,7 @@ import { createRingBudget, defaultRingBudgetBytes } from '../agent/client/ring-b
 import { encodeSavedClient, parseSavedClient } from '../agent/client/saved-client.ts';
 import type { EmitEvent } from '../agent/events.ts';
 import { type StateFile, openStateFile } from '../agent/state-file.ts';
-import { loadIdentity } from '../agent/tls.ts';
+import { loadIdentity } from '../tls/identity.ts';
 import { type LiveTrust, watchTrust } from '../agent/trust-directory.ts';
 import { createScanner } from '../protocol/media/scanners.ts';
 import { resolveServers } from './connect-servers.ts';

@@ -1,6 +1,6 @@
 /** The `homing` command: runs a subcommand and turns how it ends into an exit code. */
 import { CommanderError } from 'commander';
-import { ConfigError } from '../agent/control/config-error.ts';
+import { ConfigError } from '../crds/config-error.ts';
 import { CommandError, exitCodes, printNote } from './output.ts';
 import { buildProgram } from './program.ts';
 

@@ -54,7 +54,7 @@ describe('docs/commands.md', () => {
   });
 });
 
-const sources = ['protocol', 'crds', 'agent', 'cli'].flatMap(sourcesIn);
+const sources = ['protocol', 'crds', 'tls', 'agent', 'operator', 'cli'].flatMap(sourcesIn);
 
 /** The text between two markers is as computed; UPDATE_DOCS=1 (`npm run docs`) writes it instead. */
 function expectSection(file: string, name: string, text: string): void {

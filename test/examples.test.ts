@@ -2,7 +2,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { assignResources } from '../agent/control/assignment.ts';
-import { formatProblem } from '../agent/control/config-error.ts';
+import { formatProblem } from '../crds/config-error.ts';
 import { parseResources } from '../agent/control/resource-files.ts';
 import { groupResources } from '../agent/control/resources.ts';
 

@@ -4,7 +4,9 @@ import { LeafCache } from '../../protocol/certificates.ts';
 import type { Endpoint } from '../../protocol/endpoints.ts';
 import type { ServerId } from '../../protocol/identifiers.ts';
 import type { TrustSet } from '../../protocol/trust.ts';
-import { DialError, type Identity, createCallContext, dialTls, verifyPeer } from '../tls.ts';
+import { DialError, dialTls } from '../../tls/dialing.ts';
+import type { Identity } from '../../tls/identity.ts';
+import { createCallContext, verifyPeer } from '../../tls/peers.ts';
 import type { DialProblem } from './core-events.ts';
 import type { Dialed } from './dial-race.ts';
 

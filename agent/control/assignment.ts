@@ -3,7 +3,7 @@ import type { CameraClient, SourceKind } from '../../crds/camera-client.ts';
 import { sourceKinds } from '../../crds/camera-client.ts';
 import type { HomeServer } from '../../crds/home-server.ts';
 import { quote } from '../../protocol/result.ts';
-import { ConfigError, type ConfigProblem } from './config-error.ts';
+import { ConfigError, type ConfigProblem } from '../../crds/config-error.ts';
 import { readCredentials, type Credentials } from './credentials.ts';
 import { findNearest } from './nearest-name.ts';
 import { problemAt, type Loaded, type Resources } from './resources.ts';

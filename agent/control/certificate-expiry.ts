@@ -1,7 +1,7 @@
 /** Certificates that run out: told from a third of their life before the end on, once a day each. */
 import { X509Certificate } from 'node:crypto';
 import type { EmitEvent } from '../events.ts';
-import type { Identity } from '../tls.ts';
+import type { Identity } from '../../tls/identity.ts';
 
 /** One of our own certificates, as status shows it. */
 export interface CertificateStatus {

@@ -1,7 +1,7 @@
 /** A camera's user and password, out of a Secret in its namespace. */
 import type { CameraClient } from '../../crds/camera-client.ts';
 import { quote } from '../../protocol/result.ts';
-import type { ConfigProblem } from './config-error.ts';
+import type { ConfigProblem } from '../../crds/config-error.ts';
 import { listKeys, readKey, type Secret } from './kubernetes-kinds.ts';
 import { problemAt, type Loaded } from './resources.ts';
 

@@ -1,6 +1,6 @@
 /** What the files of an agent say, applied while it runs: what is wrong is said, and what held before it goes on holding. */
 import type { EmitEvent } from '../events.ts';
-import { ConfigError } from './config-error.ts';
+import { ConfigError } from '../../crds/config-error.ts';
 import { type FileWatch, watchFiles } from './file-watch.ts';
 import { readDenied, readResources } from './resource-files.ts';
 import type { Resources } from './resources.ts';

@@ -2,7 +2,7 @@
 import { constants, open, readdir, stat, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { compareCodePoints } from '../../protocol/identifiers.ts';
-import { ConfigError, type ConfigProblem } from './config-error.ts';
+import { ConfigError, type ConfigProblem } from '../../crds/config-error.ts';
 import {
   fieldOf,
   groupResources,

@@ -5,7 +5,7 @@ import { homeServer, type HomeServer } from '../../crds/home-server.ts';
 import { homingApiVersion } from '../../crds/metadata.ts';
 import { trustBundle, type TrustBundle } from '../../crds/trust-bundle.ts';
 import { quote } from '../../protocol/result.ts';
-import type { ConfigProblem } from './config-error.ts';
+import type { ConfigProblem } from '../../crds/config-error.ts';
 import { configMap, secret, type ConfigMap, type Secret } from './kubernetes-kinds.ts';
 import { isPlainObject, type FieldProblem } from './field-names.ts';
 import { checkFields, type Checked } from './field-values.ts';

@@ -1,7 +1,7 @@
 /** TrustBundles out of files: their sources looked up, ready to be united with the trust folder. */
 import { quote } from '../../protocol/result.ts';
 import type { TrustBundle } from '../../crds/trust-bundle.ts';
-import { ConfigError, type ConfigProblem } from './config-error.ts';
+import { ConfigError, type ConfigProblem } from '../../crds/config-error.ts';
 import { listKeys, readKey, type ConfigMap, type Secret } from './kubernetes-kinds.ts';
 import { problemAt, type Loaded, type Resources } from './resources.ts';
 import type { FieldPath } from './yaml-documents.ts';

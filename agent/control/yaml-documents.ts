@@ -11,7 +11,7 @@ import {
   type Document,
   type YAMLMap,
 } from 'yaml';
-import type { ConfigProblem } from './config-error.ts';
+import type { ConfigProblem } from '../../crds/config-error.ts';
 import { findWrongAliases, maxAliases } from './yaml-aliases.ts';
 
 /** Where a field stands in a document: names of fields and numbers of items. */

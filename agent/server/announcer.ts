@@ -2,7 +2,7 @@
 import { maxDatagramBytes, signAnnouncement } from '../../protocol/announcements.ts';
 import type { Subscribe } from '../../protocol/documents.ts';
 import { type ServerId, everyClient } from '../../protocol/identifiers.ts';
-import type { Identity } from '../tls.ts';
+import type { Identity } from '../../tls/identity.ts';
 import type { AnnouncedFacts } from './core-events.ts';
 import { type AnnouncedInterface, furtherAddresses, isLinkLocal } from './interfaces.ts';
 

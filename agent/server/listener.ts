@@ -6,7 +6,8 @@ import { LeafCache } from '../../protocol/certificates.ts';
 import { formatEndpoint } from '../../protocol/endpoints.ts';
 import { type Result, bad, good, quote } from '../../protocol/result.ts';
 import type { CertificateDropReason, Leaf, Role } from '../../protocol/trust.ts';
-import { type Identity, tlsServerOptions, verifyPeer } from '../tls.ts';
+import type { Identity } from '../../tls/identity.ts';
+import { tlsServerOptions, verifyPeer } from '../../tls/peers.ts';
 import type { LiveTrust } from '../trust-directory.ts';
 import { Admission, handshakeSource } from './admission.ts';
 

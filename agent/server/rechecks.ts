@@ -1,7 +1,7 @@
 /** Live connections are judged again when the trust set changes, and hourly: a certificate may have been denied or have run out. */
 import type { TLSSocket } from 'node:tls';
 import type { CertificateDropReason } from '../../protocol/trust.ts';
-import { verifyPeer } from '../tls.ts';
+import { verifyPeer } from '../../tls/peers.ts';
 import type { LiveTrust } from '../trust-directory.ts';
 
 const everyMs = 3_600_000;

@@ -5,7 +5,7 @@ import type { Endpoint } from '../../protocol/endpoints.ts';
 import { within } from '../clock.ts';
 import type { EmitEvent } from '../events.ts';
 import type { Sink, SinkListener } from '../sinks/sink.ts';
-import type { Identity } from '../tls.ts';
+import type { Identity } from '../../tls/identity.ts';
 import type { LiveTrust } from '../trust-directory.ts';
 import type { SavedServer, ServerConfig, ServerStatus } from './core-events.ts';
 import { serverStatus } from './core-status.ts';

@@ -8,7 +8,7 @@ import type { Untimed } from '../../agent/events.ts';
 import { createScanner } from '../../protocol/media/scanners.ts';
 import { trustOf } from '../../test/support/certificates.ts';
 import { settableTrust } from '../../test/support/live-trust.ts';
-import type { Identity } from '../../agent/tls.ts';
+import type { Identity } from '../../tls/identity.ts';
 import type { LiveTrust } from '../../agent/trust-directory.ts';
 import { identityOf, papers } from '../home.ts';
 import { monotonicMs } from '../machine.ts';

@@ -5,7 +5,9 @@
 import { once } from 'node:events';
 import type { TLSSocket } from 'node:tls';
 import { z } from 'zod';
-import { type Identity, dialTls, tlsClientOptions } from '../../agent/tls.ts';
+import type { Identity } from '../../tls/identity.ts';
+import { dialTls } from '../../tls/dialing.ts';
+import { tlsClientOptions } from '../../tls/peers.ts';
 import { connect } from 'node:tls';
 import { encodeDocument } from '../../protocol/documents.ts';
 import { encodeFrame } from '../../protocol/frames.ts';

@@ -8,7 +8,7 @@ import type { Untimed } from '../../agent/events.ts';
 import { freePorts } from '../support/agent-process.ts';
 import { mintHome, type TestHome } from '../support/certificates.ts';
 import { readStatus } from '../../agent/status-socket.ts';
-import type { Identity } from '../../agent/tls.ts';
+import type { Identity } from '../../tls/identity.ts';
 
 let folder: string;
 let home: TestHome;

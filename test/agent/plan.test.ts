@@ -2,11 +2,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ConfigError, formatProblem } from '../../agent/control/config-error.ts';
+import { ConfigError, formatProblem } from '../../crds/config-error.ts';
 import { parseResources } from '../../agent/control/resource-files.ts';
 import { groupResources } from '../../agent/control/resources.ts';
 import { makePlan, type Plan, type PlanOptions } from '../../agent/plan.ts';
-import type { Identity } from '../../agent/tls.ts';
+import type { Identity } from '../../tls/identity.ts';
 import { mintHome } from '../support/certificates.ts';
 
 let folder: string;

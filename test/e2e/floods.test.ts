@@ -7,7 +7,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, expect, it } from 'vitest';
 import { z } from 'zod';
-import { type Identity, loadIdentity } from '../../agent/tls.ts';
+import { type Identity, loadIdentity } from '../../tls/identity.ts';
 import { signAnnouncement } from '../../protocol/announcements.ts';
 import { everyClient, isServerId } from '../../protocol/identifiers.ts';
 import { type AgentProcess, runHoming } from '../support/agent-process.ts';

@@ -5,7 +5,7 @@ import { coreDropReasons } from '../../agent/server/core-events.ts';
 import { intakeDropReasons } from '../../agent/server/intake.ts';
 import { linkDropReasons } from '../../agent/server/links.ts';
 import { connectionDropReasons } from '../../agent/server/listener.ts';
-import { dialReasons } from '../../agent/tls.ts';
+import { dialReasons } from '../../tls/dialing.ts';
 import { announcementDropReasons } from '../../protocol/announcements.ts';
 import { certificateDropReasons, trustProblems } from '../../protocol/trust.ts';
 

@@ -1,5 +1,5 @@
 /** What strangers send: real bytes, signed by others or by nobody, for the real intake. */
-import type { Identity } from '../../agent/tls.ts';
+import type { Identity } from '../../tls/identity.ts';
 import { signMessage } from '../../protocol/cms-signing.ts';
 import { encodeDocument } from '../../protocol/documents.ts';
 import { type ServerId, isServerId } from '../../protocol/identifiers.ts';

@@ -5,7 +5,8 @@
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
-import { dialTls, loadIdentity } from '../../agent/tls.ts';
+import { dialTls } from '../../tls/dialing.ts';
+import { loadIdentity } from '../../tls/identity.ts';
 import { type HospDocument, encodeDocument, parseDocument } from '../../protocol/documents.ts';
 import { encodeFrame } from '../../protocol/frames.ts';
 import { isClientId, isServerId } from '../../protocol/identifiers.ts';

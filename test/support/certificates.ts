@@ -1,6 +1,6 @@
 /** A home of one's own for a test: a CA and what it signed. */
 import { randomBytes } from 'node:crypto';
-import { type Identity, parseIdentity } from '../../agent/tls.ts';
+import { type Identity, parseIdentity } from '../../tls/identity.ts';
 import { type ClientId, type ServerId, encodeIdentifier } from '../../protocol/identifiers.ts';
 import {
   type KeyKind,

@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { type Listener, openListener } from '../../agent/server/listener.ts';
 import { ClientSession } from '../../agent/server/sessions.ts';
 import { openRecordSink } from '../../agent/sinks/record.ts';
-import { loadIdentity } from '../../agent/tls.ts';
+import { loadIdentity } from '../../tls/identity.ts';
 import { watchTrust } from '../../agent/trust-directory.ts';
 import { everyClient, isServerId } from '../../protocol/identifiers.ts';
 

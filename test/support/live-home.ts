@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import type { Identity } from '../../agent/tls.ts';
+import type { Identity } from '../../tls/identity.ts';
 import type { AgentStatus } from '../../agent/agent.ts';
 import { AgentProcess, freePorts, runHoming } from './agent-process.ts';
 import { type MintOptions, type TestHome, mintHome } from './certificates.ts';

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Identity } from '../../agent/tls.ts';
+import type { Identity } from '../../tls/identity.ts';
 import { type CheckReport, checkRecordings } from '../../cli/check-recordings.ts';
 import { AgentProcess, HomingProcess } from './agent-process.ts';
 import { type TestHome, mintHome } from './certificates.ts';

@@ -6,7 +6,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { Identity } from '../../agent/tls.ts';
+import type { Identity } from '../../tls/identity.ts';
 import { AgentProcess, HomingProcess } from './agent-process.ts';
 import { type TestHome, mintHome } from './certificates.ts';
 import { type NamespaceHost, type NamespaceNetwork, makeNetwork } from './namespaces.ts';

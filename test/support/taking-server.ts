@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net';
 import { openListener, type Listener } from '../../agent/server/listener.ts';
 import { ClientSession } from '../../agent/server/sessions.ts';
-import type { Identity } from '../../agent/tls.ts';
+import type { Identity } from '../../tls/identity.ts';
 import type { Bye, Refused, Redirect, ServerReference } from '../../protocol/documents.ts';
 import type { Endpoint } from '../../protocol/endpoints.ts';
 import { type ServerId, everyClient, isServerId } from '../../protocol/identifiers.ts';

@@ -2,7 +2,7 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import type { Identity } from '../../agent/tls.ts';
+import type { Identity } from '../../tls/identity.ts';
 import { AgentProcess, freePorts, type HomingProcess } from './agent-process.ts';
 import { type TestHome, mintHome } from './certificates.ts';
 import { joinRecordings } from './join-recordings.ts';

@@ -6,7 +6,7 @@ import type { SavedClient } from '../../../agent/client/saved-client.ts';
 import type { AgentEvent, Untimed } from '../../../agent/events.ts';
 import type { Source, SourceListener } from '../../../agent/sources/source.ts';
 import { openTestCamera } from '../../../agent/sources/test-camera.ts';
-import type { Identity } from '../../../agent/tls.ts';
+import type { Identity } from '../../../tls/identity.ts';
 import { createScanner } from '../../../protocol/media/scanners.ts';
 import { type TestHome, mintHome } from '../../support/certificates.ts';
 import { settableTrust } from '../../support/live-trust.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { assignResources, type Assignment } from '../../../agent/control/assignment.ts';
-import { ConfigError, formatProblem } from '../../../agent/control/config-error.ts';
+import { ConfigError, formatProblem } from '../../../crds/config-error.ts';
 import { parseResources } from '../../../agent/control/resource-files.ts';
 import { groupResources, type Resources } from '../../../agent/control/resources.ts';
 import { readTrustBundles } from '../../../agent/control/trust-sources.ts';

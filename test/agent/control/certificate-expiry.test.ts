@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { CertificateExpiry } from '../../../agent/control/certificate-expiry.ts';
 import type { Untimed } from '../../../agent/events.ts';
-import type { Identity } from '../../../agent/tls.ts';
+import type { Identity } from '../../../tls/identity.ts';
 import { mintHome } from '../../support/certificates.ts';
 
 const dayMs = 86_400_000;

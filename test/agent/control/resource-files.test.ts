@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ConfigError, formatProblem } from '../../../agent/control/config-error.ts';
+import { ConfigError, formatProblem } from '../../../crds/config-error.ts';
 import { parseResources, readResources } from '../../../agent/control/resource-files.ts';
 import { fuzzRounds, fuzzTimeoutMs } from '../../support/mutation.ts';
 import { wrongResources } from './wrong-resources.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Intake, type IntakeResult, intakeDropReasons } from '../../../agent/server/intake.ts';
 import { DatagramLottery } from '../../../agent/server/intake-lottery.ts';
-import type { Identity } from '../../../agent/tls.ts';
+import type { Identity } from '../../../tls/identity.ts';
 import { signAnnouncement } from '../../../protocol/announcements.ts';
 import { isServerId } from '../../../protocol/identifiers.ts';
 import { mintHome } from '../../support/certificates.ts';

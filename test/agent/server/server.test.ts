@@ -4,7 +4,8 @@ import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { AgentEvent, Untimed } from '../../../agent/events.ts';
 import type { SavedServer, ServerConfig } from '../../../agent/server/core-events.ts';
 import { type RunningServer, openServer } from '../../../agent/server/server.ts';
-import { type Identity, tlsClientOptions } from '../../../agent/tls.ts';
+import type { Identity } from '../../../tls/identity.ts';
+import { tlsClientOptions } from '../../../tls/peers.ts';
 import { signAnnouncement } from '../../../protocol/announcements.ts';
 import {
   type Connect,

@@ -6,16 +6,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type TLSSocket, connect, createServer } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import {
-  type DialOptions,
-  type Identity,
-  dialTls,
-  loadIdentity,
-  parseIdentity,
-  tlsClientOptions,
-  tlsServerOptions,
-  verifyPeer,
-} from '../../agent/tls.ts';
+import { type DialOptions, dialTls } from '../../tls/dialing.ts';
+import { type Identity, loadIdentity, parseIdentity } from '../../tls/identity.ts';
+import { tlsClientOptions, tlsServerOptions, verifyPeer } from '../../tls/peers.ts';
 import type { Endpoint } from '../../protocol/endpoints.ts';
 import { isServerId } from '../../protocol/identifiers.ts';
 import { oids } from '../../protocol/oids.ts';
