@@ -1,0 +1,66 @@
+/**
+ * `npm run bundle`: the sources as a few files of plain JavaScript in dist/, which need no node_modules beside them.
+ * `dist/homing.js` is what every command needs; what only some need (issuing, the cluster) is loaded from dist/chunks.
+ */
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { type Metafile, type Plugin, build } from 'esbuild';
+import { thirdPartyLicenses } from './licenses.ts';
+
+const top = path.join(import.meta.dirname, '..');
+
+/** Packages written for `require` go on finding Node's own modules by it. */
+const requireOfModule =
+  "import { createRequire as createRequireOfModule } from 'node:module'; const require = createRequireOfModule(import.meta.url);";
+
+/** zod brings its messages in 50 languages, a fifth of the whole, of which it uses one unless told otherwise. */
+const onlyEnglish: Plugin = {
+  name: 'only-english',
+  setup: (context) => {
+    context.onLoad({ filter: /node_modules\/zod\/v4\/locales\/index\.js$/ }, () => ({
+      contents: "export { default as en } from './en.js';",
+      resolveDir: path.join(top, 'node_modules/zod/v4/locales'),
+    }));
+  },
+};
+
+/**
+ * Writes `directory` anew and tells what went into which file. Names of functions are kept, so that a stack trace from
+ * somebody's house can be read.
+ */
+export async function bundle(directory: string): Promise<Metafile> {
+  await rm(directory, { recursive: true, force: true });
+  await mkdir(directory, { recursive: true });
+  const { metafile } = await build({
+    absWorkingDir: top,
+    entryPoints: { homing: 'cli/main.ts' },
+    outdir: directory,
+    chunkNames: 'chunks/[name]-[hash]',
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node24',
+    // With splitting, import() of a package in its CommonJS form gives nothing but a default export.
+    mainFields: ['module', 'main'],
+    plugins: [onlyEnglish],
+    minifySyntax: true,
+    minifyWhitespace: true,
+    // An error that nobody caught is shown with the line it came from.
+    lineLimit: 160,
+    legalComments: 'none',
+    banner: { js: requireOfModule },
+    metafile: true,
+    logLevel: 'warning',
+  });
+  await writeFile(path.join(directory, 'package.json'), '{ "type": "module" }\n');
+  await writeFile(path.join(directory, 'THIRD-PARTY-LICENSES.txt'), await thirdPartyLicenses(top, metafile));
+  return metafile;
+}
+
+if (import.meta.main) {
+  const directory = path.join(top, 'dist');
+  const { outputs } = await bundle(directory);
+  for (const [file, { bytes }] of Object.entries(outputs))
+    console.log(`${file}  ${Math.ceil(bytes / 1024)} KiB`);
+}
