@@ -143,7 +143,9 @@ describeWith(['ffmpeg', 'gst-rtsp-server'], 'a real RTSP camera', () => {
     watched.open({ url: camera.url, credentials });
     await until(() => watched.bytes > 50_000);
     const [ffmpeg] = (await seenOfChildren()).filter(({ text }) => text.startsWith('ffmpeg'));
-    process.kill(ffmpeg?.pid ?? -1, 'SIGKILL');
+    // Never a made-up number in its place: -1 means every process of the machine.
+    if (ffmpeg === undefined) throw new Error('there is no ffmpeg among our children');
+    process.kill(ffmpeg.pid, 'SIGKILL');
     await until(() => watched.restarts === 1);
     // Until the camera has forgotten the session of the dead one, it has none left.
     expect(watched.states.filter((state) => state.startsWith('true'))).toHaveLength(2);
