@@ -1,4 +1,4 @@
-/** Who would get which client, out of resource files alone. Pure. */
+/** Who would get which client, by the rules alone: out of resource files, or of facts that a cluster has. Pure. */
 import type { Resources } from '../agent/control/resources.ts';
 import { featuresOf } from '../agent/control/settings.ts';
 import type { CameraClient } from '../crds/camera-client.ts';
@@ -16,7 +16,7 @@ import {
 
 export interface RankedFile extends RankedServer {
   readonly name: string;
-  /** The files say which identifier its certificate has. */
+  /** It is known which identifier its certificate has. */
   readonly hasIdentifier: boolean;
   readonly isDrained: boolean;
 }
@@ -53,12 +53,17 @@ export interface RankPlan {
  * places are few, first come first served decides; here it is the order of names.
  */
 export function planRank(resources: Resources): RankPlan {
-  const servers = resources.homeServers
-    .map(({ resource }) => readServer(resource))
-    .toSorted(compareForPlan(noPreferences));
+  return planPlaces(
+    resources.homeServers.map(({ resource }) => readServer(resource)),
+    resources.cameraClients.map(({ resource }) => resource),
+  );
+}
+
+/** The same for servers whose facts are known. */
+export function planPlaces(facts: readonly RankedFile[], cameras: readonly CameraClient[]): RankPlan {
+  const servers = facts.toSorted(compareForPlan(noPreferences));
   const taken = new Map<string, number>();
-  const clients = resources.cameraClients
-    .map(({ resource }) => resource)
+  const clients = cameras
     .toSorted((a, b) => compareCodePoints(fullName(a), fullName(b)))
     .map((client) => placeClient(client, servers, taken));
   return {
@@ -124,7 +129,7 @@ function placeClient(
   return {
     name,
     server: best.name,
-    why: `${explainBest(best, able, wishes)}${isNative ? '; as far as files know: a native client says its own wishes' : ''}`,
+    why: `${explainBest(best, able, wishes)}${isNative ? '; as far as is known here: a native client says its own wishes' : ''}`,
     tiedWith: tied.map((other) => other.name),
     isSuspended: false,
   };
@@ -153,7 +158,7 @@ function explainNobody(
   able: readonly RankedFile[],
   { requires }: Preferences,
 ): string {
-  if (servers.length === 0) return 'no HomeServer is in the files';
+  if (servers.length === 0) return 'there is no HomeServer';
   const reasons = servers.map((server) => {
     if (server.isDrained) return `${server.name} is drained`;
     if (able.includes(server)) return `${server.name} is full`;
@@ -181,9 +186,9 @@ function isTie(a: RankedFile, b: RankedFile, { mode, weights }: Preferences): bo
 }
 
 function explainPair(a: RankedFile, b: RankedFile, wishes: Preferences): string {
-  if (wishes.mode === 'AnyValid') return 'a tie for files: whoever started last takes it (mode AnyValid)';
+  if (wishes.mode === 'AnyValid') return 'a tie here: whoever started last takes it (mode AnyValid)';
   if (!isTie(a, b, wishes) || (a.hasIdentifier && b.hasIdentifier)) return explainRank(a, b, wishes);
-  return `a tie: same level ${levelOf(a.features, wishes.weights)} and max ${a.max}, and the files do not say whose identifier is first`;
+  return `a tie: same level ${levelOf(a.features, wishes.weights)} and max ${a.max}, and nothing here says whose identifier is first`;
 }
 
 function fullName({ metadata }: Pick<CameraClient, 'metadata'>): string {

@@ -200,7 +200,7 @@ function showEndpoint({ ip, port }: z.output<typeof endpoint>): string {
 }
 
 /** A heading and rows in columns; nothing where there are no rows. */
-function section(title: string, rows: readonly (readonly string[])[]): readonly string[] {
+export function section(title: string, rows: readonly (readonly string[])[]): readonly string[] {
   if (rows.length === 0) return [];
   const columns = Math.max(...rows.map((row) => row.length));
   const widths = Array.from({ length: columns }, (_, column) =>

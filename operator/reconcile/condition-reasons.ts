@@ -66,6 +66,11 @@ export const homeServerReasons = {
   Heard: {
     HeardByAll: { status: 'True', means: 'Every other server that reports hears and trusts it.' },
     Alone: { status: 'True', means: 'No other server is there to hear it.' },
+    Listening: {
+      status: 'Unknown',
+      means: 'No other server has heard it yet, and it is too early to say that none does.',
+      todo: wait,
+    },
     NotHeardBySome: {
       status: 'False',
       means: 'For 60 seconds some servers have not heard it.',

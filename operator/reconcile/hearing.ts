@@ -8,8 +8,8 @@ export const notHeardAfterMs = 60_000;
 
 /** One listener and one that it should hear. */
 interface Ear {
-  /** What is shown. Absent: not counted yet. */
-  readonly shown?: 'heard' | 'notHeard';
+  /** What is shown. `pending`: the listener is there, and it is too early to say that it does not hear. */
+  readonly shown?: 'heard' | 'notHeard' | 'pending';
   /** Since when what is so differs from what is shown. */
   readonly differsSinceMs?: number;
 }
@@ -21,6 +21,8 @@ export type Hearing = ReadonlyMap<string, ReadonlyMap<string, Ear>>;
 export interface HeardBy {
   readonly heardBy: readonly string[];
   readonly notHeardBy: readonly string[];
+  /** For whom it is too early to say. */
+  readonly pending: readonly string[];
 }
 
 /** The next memory, from the last one and what agents report now. */
@@ -52,7 +54,7 @@ export function heardByOf(hearing: Hearing, name: string): HeardBy {
   const ears = [...(hearing.get(name) ?? new Map<string, Ear>())];
   const named = (shown: Ear['shown']): readonly string[] =>
     ears.filter(([, ear]) => ear.shown === shown).map(([listener]) => listener);
-  return { heardBy: named('heard'), notHeardBy: named('notHeard') };
+  return { heardBy: named('heard'), notHeardBy: named('notHeard'), pending: named('pending') };
 }
 
 /** When something will be shown though nothing else happens; undefined where nothing is pending. */
@@ -80,6 +82,6 @@ function stepEar(before: Ear, actual: Ear['shown'], nowMs: number): Ear {
   if (actual === 'heard') return { shown: 'heard' };
   if (before.shown === actual) return actual === undefined ? {} : { shown: actual };
   const differsSinceMs = before.differsSinceMs ?? nowMs;
-  if (nowMs - differsSinceMs < notHeardAfterMs) return { ...before, differsSinceMs };
-  return actual === undefined ? {} : { shown: actual };
+  if (nowMs - differsSinceMs >= notHeardAfterMs) return actual === undefined ? {} : { shown: actual };
+  return { shown: before.shown ?? 'pending', differsSinceMs };
 }

@@ -68,10 +68,10 @@ function decideStanding({ metadata, status }: HomeServer, survey: Survey, now: s
   };
 }
 
-function describeHeard({ heardBy, notHeardBy }: HeardBy, isReporting: boolean): HomeServerStatus {
+function describeHeard({ heardBy, notHeardBy, pending }: HeardBy, isReporting: boolean): HomeServerStatus {
   if (!isReporting) return {};
   return {
-    heardBy: `${heardBy.length}/${heardBy.length + notHeardBy.length}`,
+    heardBy: `${heardBy.length}/${heardBy.length + notHeardBy.length + pending.length}`,
     ...(notHeardBy.length === 0 ? {} : { notHeardBy: notHeardBy.slice(0, maxNotHeardBy) }),
   };
 }
@@ -81,10 +81,13 @@ function decideAgent({ metadata, status }: HomeServer, { world }: Survey): HomeS
   return version === undefined ? {} : { agent: { version } };
 }
 
-function decideHeard(name: string, { heardBy, notHeardBy }: HeardBy, isReporting: boolean): Verdict {
+function decideHeard(name: string, ears: HeardBy, isReporting: boolean): Verdict {
+  const { heardBy, notHeardBy, pending } = ears;
   if (!isReporting) return verdict('Heard', 'Unreported');
-  if (heardBy.length + notHeardBy.length === 0) return verdict('Heard', 'Alone');
-  if (notHeardBy.length === 0) return verdict('Heard', 'HeardByAll');
+  if (notHeardBy.length === 0) {
+    if (heardBy.length > 0) return verdict('Heard', 'HeardByAll');
+    return verdict('Heard', pending.length > 0 ? 'Listening' : 'Alone');
+  }
   const { todo } = homeServerReasons.Heard.NotHeardBySome;
   const message = `${notHeardBy.join(', ')} ${notHeardBy.length === 1 ? 'does' : 'do'} not hear ${name}. ${todo}`;
   return verdict('Heard', heardBy.length === 0 ? 'NotHeardByAnyone' : 'NotHeardBySome', message);

@@ -1,6 +1,6 @@
 /** One look at the whole home: every status as it should be, every move, and when to look again. Pure. */
-import type { CameraClientStatus } from '../../crds/camera-client.ts';
-import type { HomeServerStatus } from '../../crds/home-server.ts';
+import type { CameraClient, CameraClientStatus } from '../../crds/camera-client.ts';
+import type { HomeServer, HomeServerStatus } from '../../crds/home-server.ts';
 import { decideCameraClient } from './camera-client.ts';
 import { decideHomeServer } from './home-server.ts';
 import { cameraClientReasons, homeServerReasons } from './condition-reasons.ts';
@@ -16,15 +16,15 @@ export interface StatusDecision {
   /** `name` or `namespace/name`. */
   readonly key: string;
   readonly status: HomeServerStatus | CameraClientStatus;
+  /** What this status tells that people should hear of, once it is written: else it would be told again. */
+  readonly move?: Move;
+  readonly events?: readonly EventNote[];
 }
 
 export interface Pass {
   readonly survey: Survey;
   readonly hearing: Hearing;
   readonly statuses: readonly StatusDecision[];
-  /** Told by the statuses above; to be told to people when those are written. */
-  readonly moves: readonly Move[];
-  readonly events: readonly EventNote[];
   /** When time alone will change something. */
   readonly dueMs?: number;
 }
@@ -33,23 +33,26 @@ export interface Pass {
 export function decidePass(world: World, before: Hearing, invalid: readonly InvalidResource[] = []): Pass {
   const hearing = updateHearing(before, world);
   const survey = surveyWorld(world, hearing);
-  const [statuses, moves, events]: [StatusDecision[], Move[], EventNote[]] = [[], [], []];
-  for (const server of world.homeServers) {
-    const status = decideHomeServer(server, survey);
-    if (status === undefined) continue;
-    statuses.push({ kind: 'HomeServer', key: server.metadata.name, status });
-    events.push(...serverEvents(server, status));
-  }
-  for (const camera of world.cameraClients) {
-    const status = decideCameraClient(camera, survey);
-    if (status === undefined) continue;
-    statuses.push({ kind: 'CameraClient', key: fullNameOf(camera), status });
-    const move = findMove(camera, status);
-    if (move !== undefined) moves.push(move);
-  }
-  statuses.push(...invalid.map((resource) => decideInvalid(resource, world)));
+  const statuses = [
+    ...world.homeServers.flatMap((server) => decideServer(server, survey)),
+    ...world.cameraClients.flatMap((camera) => decideCamera(camera, survey)),
+    ...invalid.map((resource) => decideInvalid(resource, world)),
+  ];
   const dueMs = findDue(world, hearing);
-  return { survey, hearing, statuses, moves, events, ...(dueMs === undefined ? {} : { dueMs }) };
+  return { survey, hearing, statuses, ...(dueMs === undefined ? {} : { dueMs }) };
+}
+
+function decideServer(server: HomeServer, survey: Survey): readonly StatusDecision[] {
+  const status = decideHomeServer(server, survey);
+  if (status === undefined) return [];
+  return [{ kind: 'HomeServer', key: server.metadata.name, status, events: serverEvents(server, status) }];
+}
+
+function decideCamera(camera: CameraClient, survey: Survey): readonly StatusDecision[] {
+  const status = decideCameraClient(camera, survey);
+  if (status === undefined) return [];
+  const move = findMove(camera, status);
+  return [{ kind: 'CameraClient', key: fullNameOf(camera), status, ...(move === undefined ? {} : { move }) }];
 }
 
 function decideInvalid(

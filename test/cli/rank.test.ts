@@ -79,7 +79,7 @@ describe('a plan out of resource files', () => {
   it('shows a tie that only identifiers decide, and decides it where the files say them', () => {
     const [tied] = plan(server('pi'), server('nuc'), camera('door')).clients;
     expect(tied).toMatchObject({ server: 'nuc', tiedWith: ['pi'] });
-    expect(tied?.why).toContain('the files do not say whose identifier is first');
+    expect(tied?.why).toContain('nothing here says whose identifier is first');
     const [decided] = plan(
       server('pi', { identifier: first }),
       server('nuc', { identifier: second }),

@@ -142,3 +142,11 @@ export function conditionOf(pass: Pass, key: string, type: string) {
 export function passOver(parts: WorldParts, hearing: Hearing = new Map()): Pass {
   return decidePass(worldOf(parts), hearing);
 }
+
+/** What a pass would tell people once its statuses are written. */
+export function toldBy({ statuses }: Pass) {
+  return {
+    moves: statuses.flatMap(({ move }) => move ?? []),
+    events: statuses.flatMap(({ events = [] }) => events),
+  };
+}

@@ -121,6 +121,12 @@ const serverCases: readonly Case[] = [
     type: 'Heard',
     reason: 'HeardByAll',
   },
+  {
+    home: { homeServers: [nuc, pi], agents: [agentNamed('nuc'), agentNamed('pi')] },
+    key: 'nuc',
+    type: 'Heard',
+    reason: 'Listening',
+  },
   { home: oneServer(), key: 'nuc', type: 'Drained', reason: 'NotDraining' },
   { home: { homeServers: [nuc] }, key: 'nuc', type: 'Drained', reason: 'Unreported' },
   { home: oneServer({ isDraining: true }), key: 'nuc', type: 'Drained', reason: 'Drained' },

@@ -9,6 +9,7 @@ import {
   noonMs,
   serverNamed,
   serverReport,
+  toldBy,
   worldOf,
 } from '../../support/cluster-world.ts';
 
@@ -56,8 +57,8 @@ describe('moves', () => {
       cameraClients: settled.cameraClients,
     };
     const pass = decidePass(world, new Map());
-    expect(pass.moves).toHaveLength(3);
-    expect(batchMoves(pass.moves, world)).toEqual([
+    expect(toldBy(pass).moves).toHaveLength(3);
+    expect(batchMoves(toldBy(pass).moves, world)).toEqual([
       {
         regarding: { kind: 'HomeServer', name: 'nuc' },
         type: 'Normal',
@@ -81,7 +82,7 @@ describe('moves', () => {
       cameraClients: settled.cameraClients,
     };
     const after = afterPass(world, decidePass(world, new Map()));
-    expect(decidePass(after, new Map()).moves).toEqual([]);
+    expect(toldBy(decidePass(after, new Map())).moves).toEqual([]);
   });
 
   it.each([
@@ -116,21 +117,27 @@ describe('events of servers', () => {
   const settled = afterPass(first, decidePass(first, new Map()));
 
   it('are none at the first status', () => {
-    expect(decidePass(first, new Map()).events).toEqual([]);
+    expect(toldBy(decidePass(first, new Map())).events).toEqual([]);
   });
 
   it('tell of a lost agent, and of its return', () => {
     const gone = { ...settled, agents: new Map([...settled.agents].filter(([name]) => name !== 'nuc')) };
     const pass = decidePass(gone, new Map());
-    expect(pass.events).toMatchObject([{ type: 'Warning', reason: 'AgentLost', regarding: { name: 'nuc' } }]);
+    expect(toldBy(pass).events).toMatchObject([
+      { type: 'Warning', reason: 'AgentLost', regarding: { name: 'nuc' } },
+    ]);
     const back = { ...afterPass(gone, pass), agents: settled.agents };
-    expect(decidePass(back, new Map()).events).toMatchObject([{ type: 'Normal', reason: 'AgentReady' }]);
+    expect(toldBy(decidePass(back, new Map())).events).toMatchObject([
+      { type: 'Normal', reason: 'AgentReady' },
+    ]);
   });
 
   it('tell of a server that is drained', () => {
     const drained = everybodyAt('pi', undefined, { isDraining: true });
     const pass = decidePass({ ...drained, homeServers: settled.homeServers }, new Map());
-    expect(pass.events).toMatchObject([{ type: 'Normal', reason: 'Drained', regarding: { name: 'nuc' } }]);
+    expect(toldBy(pass).events).toMatchObject([
+      { type: 'Normal', reason: 'Drained', regarding: { name: 'nuc' } },
+    ]);
   });
 });
 

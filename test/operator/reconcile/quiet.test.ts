@@ -11,6 +11,7 @@ import {
   noonMs,
   serverNamed,
   serverReport,
+  toldBy,
   worldOf,
 } from '../../support/cluster-world.ts';
 
@@ -25,14 +26,14 @@ describe('heardBy', () => {
 
   it('counts a server that hears at once, and one that does not after 60 seconds', () => {
     const first = decidePass(worldOf({ ...home, agents: all }), new Map());
-    expect(heardByOf(first.hearing, 'nuc')).toEqual({ heardBy: ['hut', 'pi'], notHeardBy: [] });
+    expect(heardByOf(first.hearing, 'nuc')).toEqual({ heardBy: ['hut', 'pi'], notHeardBy: [], pending: [] });
     const lost = decidePass(worldOf({ ...home, agents: deaf, nowMs: noonMs + 1000 }), first.hearing);
     expect(heardByOf(lost.hearing, 'nuc').notHeardBy).toEqual([]);
     expect(lost.dueMs).toBe(noonMs + 61_000);
     const still = decidePass(worldOf({ ...home, agents: deaf, nowMs: noonMs + 60_999 }), lost.hearing);
     expect(heardByOf(still.hearing, 'nuc').notHeardBy).toEqual([]);
     const shown = decidePass(worldOf({ ...home, agents: deaf, nowMs: noonMs + 61_000 }), still.hearing);
-    expect(heardByOf(shown.hearing, 'nuc')).toEqual({ heardBy: ['hut'], notHeardBy: ['pi'] });
+    expect(heardByOf(shown.hearing, 'nuc')).toEqual({ heardBy: ['hut'], notHeardBy: ['pi'], pending: [] });
     expect(conditionOf(shown, 'nuc', 'Heard')).toMatchObject({
       reason: 'NotHeardBySome',
       message: expect.stringContaining('pi does not hear nuc'),
@@ -59,7 +60,7 @@ describe('heardBy', () => {
     const soon = decidePass(worldOf({ ...home, agents, nowMs: noonMs + 1000 }), first.hearing);
     expect(heardByOf(soon.hearing, 'nuc').heardBy).toEqual(['hut', 'pi']);
     const later = decidePass(worldOf({ ...home, agents, nowMs: noonMs + 61_000 }), soon.hearing);
-    expect(heardByOf(later.hearing, 'nuc')).toEqual({ heardBy: ['pi'], notHeardBy: [] });
+    expect(heardByOf(later.hearing, 'nuc')).toEqual({ heardBy: ['pi'], notHeardBy: [], pending: [] });
   });
 
   it('says so where nobody hears a server', () => {
@@ -90,7 +91,7 @@ describe('an operator that starts anew', () => {
     const pass = decidePass(restarted, new Map());
     expect(pass.statuses).toHaveLength(3);
     expect(pass.statuses).toEqual(later.statuses);
-    expect([pass.moves, pass.events]).toEqual([[], []]);
+    expect(toldBy(pass)).toEqual({ moves: [], events: [] });
   });
 
   it('says nothing of servers before all of them have reported, or 30 seconds have passed', () => {

@@ -1,0 +1,118 @@
+/** The home as the operator sees it: looks at all of it whenever something changed, has statuses written and agents told. */
+import type { Snapshot, TrustTexts } from '../crds/operator-messages.ts';
+import { claimantOf } from './reconcile/duplicates.ts';
+import type { Hearing } from './reconcile/hearing.ts';
+import { decidePass, type Pass, type StatusDecision } from './reconcile/pass.ts';
+import { isInvalid, readCameraClient, readHomeServer, readNode } from './reconcile/resource-reading.ts';
+import type { AgentView, CredentialProblem, InvalidResource, World } from './reconcile/world.ts';
+import { makeSnapshot, type SnapshotParts } from './specs/snapshot.ts';
+
+/** Objects as the API server gives them. */
+export interface RawHome {
+  readonly homeServers: readonly object[];
+  readonly cameraClients: readonly object[];
+  readonly nodes: readonly object[];
+}
+
+export interface HomeOptions {
+  readonly raw: () => RawHome;
+  readonly agents: () => ReadonlyMap<string, AgentView>;
+  /** Names of those who are connected now: each gets a snapshot. */
+  readonly sessions: () => readonly string[];
+  readonly credentials: () => {
+    readonly secrets: ReadonlyMap<string, object>;
+    readonly problems: ReadonlyMap<string, CredentialProblem>;
+  };
+  readonly trust: () => TrustTexts | undefined;
+  readonly keysInUse: () => ReadonlyMap<string, string>;
+  readonly startedMs: () => number;
+  readonly write: (decision: StatusDecision) => void;
+  readonly send: (name: string, snapshot: Omit<Snapshot, 'revision'>) => void;
+  /** After each look. */
+  readonly onPass: (pass: Pass, milliseconds: number) => void;
+}
+
+export interface Home {
+  /** Something changed: look again soon. */
+  notify(): void;
+  /** The last look. */
+  readonly last: Pass | undefined;
+  close(): void;
+}
+
+/** What changes together is looked at once. */
+const gatherMs = 100;
+
+/** Opens it; the first look is at the first `notify`. */
+export function openHome(options: HomeOptions): Home {
+  let hearing: Hearing = new Map();
+  let last: Pass | undefined;
+  let soon: NodeJS.Timeout | undefined;
+  let due: NodeJS.Timeout | undefined;
+  let isClosed = false;
+  const look = (): void => {
+    soon = undefined;
+    const beganMs = Date.now();
+    const { world, invalid, rawByName } = readWorld(options, beganMs);
+    const pass = decidePass(world, hearing, invalid);
+    ({ hearing } = pass);
+    last = pass;
+    for (const decision of pass.statuses) options.write(decision);
+    sendSnapshots(pass, options, rawByName);
+    options.onPass(pass, Date.now() - beganMs);
+    clearTimeout(due);
+    if (pass.dueMs !== undefined) due = setTimeout(look, Math.max(pass.dueMs - Date.now(), 1));
+  };
+  return {
+    notify() {
+      if (!isClosed) soon ??= setTimeout(look, gatherMs);
+    },
+    get last() {
+      return last;
+    },
+    close() {
+      isClosed = true;
+      clearTimeout(soon);
+      clearTimeout(due);
+    },
+  };
+}
+
+interface ReadHome {
+  readonly world: World;
+  readonly invalid: readonly InvalidResource[];
+  readonly rawByName: SnapshotParts['raw'];
+}
+
+function readWorld(options: HomeOptions, nowMs: number): ReadHome {
+  const raw = options.raw();
+  const servers = raw.homeServers.map((object) => ({ object, read: readHomeServer(object) }));
+  const cameras = raw.cameraClients.map((object) => ({ object, read: readCameraClient(object) }));
+  const nodes = raw.nodes.flatMap((object) => readNode(object) ?? []);
+  const all = [...servers, ...cameras];
+  const world: World = {
+    nowMs,
+    startedMs: options.startedMs(),
+    homeServers: servers.flatMap(({ read }) => (isInvalid(read) ? [] : read)),
+    cameraClients: cameras.flatMap(({ read }) => (isInvalid(read) ? [] : read)),
+    nodes: new Map(nodes.map((node) => [node.name, node])),
+    agents: options.agents(),
+    credentialProblems: options.credentials().problems,
+    keysInUse: options.keysInUse(),
+  };
+  return {
+    world,
+    invalid: all.flatMap(({ read }) => (isInvalid(read) ? read : [])),
+    rawByName: new Map(
+      all.flatMap(({ object, read }) => (isInvalid(read) ? [] : [[claimantOf(read), object] as const])),
+    ),
+  };
+}
+
+function sendSnapshots({ survey }: Pass, options: HomeOptions, raw: SnapshotParts['raw']): void {
+  const trust = options.trust();
+  if (trust === undefined) return;
+  const { secrets } = options.credentials();
+  for (const name of options.sessions())
+    options.send(name, makeSnapshot(name, survey, { trust, secrets, raw }));
+}
