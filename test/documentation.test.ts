@@ -3,6 +3,12 @@ import path from 'node:path';
 import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { buildProgram } from '../cli/program.ts';
+import {
+  cameraClientReasons,
+  homeServerReasons,
+  type ReasonNote,
+} from '../operator/reconcile/condition-reasons.ts';
+import { eventReasons } from '../operator/reconcile/events.ts';
 
 const root = path.join(import.meta.dirname, '..');
 const read = (file: string) => readFileSync(path.join(root, file), 'utf8');
@@ -51,6 +57,27 @@ describe('docs/commands.md', () => {
       return [`## ${pathOf(command)}`, '', '```text', helpOf(command).trimEnd(), '```', ''].join('\n');
     });
     expectSection('docs/commands.md', 'help', pages.join('\n'));
+  });
+});
+
+describe('docs/conditions.md', () => {
+  it('says of every reason what it means and what to do', () => {
+    const tables = { HomeServer: homeServerReasons, CameraClient: cameraClientReasons };
+    const parts = Object.entries(tables).flatMap(([kind, types]) => [
+      `## ${kind}`,
+      '',
+      ...Object.entries<Readonly<Record<string, ReasonNote>>>(types).flatMap(([type, reasons]) => [
+        `### ${type}`,
+        '',
+        ...Object.entries(reasons).map(
+          ([reason, { status, means, todo }]) =>
+            `- \`${reason}\` (${status}): ${[means, todo].filter(Boolean).join(' ')}`,
+        ),
+        '',
+      ]),
+    ]);
+    const events = Object.entries(eventReasons).map(([reason, means]) => `- \`${reason}\`: ${means}`);
+    expectSection('docs/conditions.md', 'conditions', [...parts, '## Events', '', ...events, ''].join('\n'));
   });
 });
 
