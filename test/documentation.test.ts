@@ -8,6 +8,8 @@ import {
   homeServerReasons,
   type ReasonNote,
 } from '../operator/reconcile/condition-reasons.ts';
+import type { Registry } from 'prom-client';
+import { createOperatorMetrics } from '../operator/metrics.ts';
 import { eventReasons } from '../operator/reconcile/events.ts';
 
 const root = path.join(import.meta.dirname, '..');
@@ -81,6 +83,12 @@ describe('docs/conditions.md', () => {
   });
 });
 
+describe('docs/metrics.md', () => {
+  it('describes every metric of the operator', () => {
+    expectSection('docs/metrics.md', 'operator metrics', describeMetrics(createOperatorMetrics().registry));
+  });
+});
+
 const sources = ['protocol', 'crds', 'tls', 'agent', 'operator', 'cli'].flatMap(sourcesIn);
 
 /** The text between two markers is as computed; UPDATE_DOCS=1 (`npm run docs`) writes it instead. */
@@ -94,6 +102,16 @@ function expectSection(file: string, name: string, text: string): void {
   if (process.env['UPDATE_DOCS'] === '1')
     writeFileSync(path.join(root, file), page.slice(0, from) + section + page.slice(to));
   expect(read(file).slice(from, read(file).indexOf(end))).toBe(section);
+}
+
+/** A line for each metric: name, kind, labels, what it counts. */
+function describeMetrics(registry: Registry): string {
+  const lines = registry.getMetricsAsArray().map((metric) => {
+    const labels: unknown = Reflect.get(metric, 'labelNames');
+    const shown = Array.isArray(labels) && labels.length > 0 ? ` by ${labels.join(', ')}` : '';
+    return `- \`${metric.name}\` (${String(metric.type)}${shown}): ${metric.help}`;
+  });
+  return [...lines, ''].join('\n');
 }
 
 /** The first sentence of the comment at the file's head. */
