@@ -3,7 +3,15 @@ import { spawnSync } from 'node:child_process';
 import { describe as suite } from 'vitest';
 
 /** A program on PATH, the rights of root, or file systems of one's own. */
-export type Need = 'root' | 'ffmpeg' | 'ffprobe' | 'openssl' | 'ip' | 'gst-rtsp-server' | 'loop-disk';
+export type Need =
+  | 'root'
+  | 'ffmpeg'
+  | 'ffprobe'
+  | 'openssl'
+  | 'ip'
+  | 'gst-rtsp-server'
+  | 'loop-disk'
+  | 'image-parts';
 
 const underCi = process.env['CI'] !== undefined && process.env['CI'] !== '';
 
@@ -30,6 +38,14 @@ const checks: Readonly<Record<Exclude<Need, 'root'>, readonly (readonly string[]
     ['mkfs.ext4', '-V'],
     ['fsfreeze', '--version'],
     ['losetup', '--find'],
+  ],
+  'image-parts': [
+    ['apt-get', '--version'],
+    ['dpkg-source', '--version'],
+    ['gcc', '--version'],
+    ['make', '--version'],
+    ['strip', '--version'],
+    ['test', '-f', '/usr/include/openssl/ssl.h'],
   ],
 };
 
