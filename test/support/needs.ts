@@ -11,7 +11,8 @@ export type Need =
   | 'ip'
   | 'gst-rtsp-server'
   | 'loop-disk'
-  | 'image-parts';
+  | 'image-parts'
+  | 'go';
 
 const underCi = process.env['CI'] !== undefined && process.env['CI'] !== '';
 
@@ -39,6 +40,7 @@ const checks: Readonly<Record<Exclude<Need, 'root'>, readonly (readonly string[]
     ['fsfreeze', '--version'],
     ['losetup', '--find'],
   ],
+  go: [['go', 'version']],
   'image-parts': [
     ['apt-get', '--version'],
     ['dpkg-source', '--version'],
