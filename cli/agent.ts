@@ -1,4 +1,5 @@
 /** `homing agent`: one machine's part of the home, from resource files. */
+import { flushCompileCache } from 'node:module';
 import { Command, Option } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
 import { runAgent, type AgentOptions, type RunningAgent } from '../agent/agent.ts';
@@ -60,6 +61,8 @@ Examples:
   )
   .action(async (flags: AgentFlags) => {
     const agent = await runAgent(optionsOf(flags), printEvents({ json: flags.json === true }));
+    // Not only at the end: a box whose plug is pulled has no end, and should start fast too.
+    flushCompileCache();
     await stopOnSignal(agent);
   });
 
