@@ -1,20 +1,24 @@
 /** `homing rank`: who gets which client, and why. */
 import { Command, Option } from 'commander';
 import { readResources } from '../agent/control/resource-files.ts';
+import { planClusterRank } from './cluster-home.ts';
+import { readCluster, withCluster, type ClusterFlags } from './cluster.ts';
 import { CommandError, exitCodes, paint, printJson, printLine } from './output.ts';
-import { type PlannedClient, type PlannedServer, planRank } from './rank-plan.ts';
+import { type PlannedClient, type PlannedServer, type RankPlan, planRank } from './rank-plan.ts';
 import { askAgent } from './status.ts';
 import { describeRank, parseStatus } from './status-view.ts';
 
-interface RankFlags {
+interface RankFlags extends ClusterFlags {
   readonly resources?: string;
   readonly state?: string;
   readonly json?: boolean;
 }
 
 /** The subcommand, for cli/main.ts. */
-export const rankCommand = new Command('rank')
-  .description('Says who would get which client and why: out of resource files, or of a running agent.')
+export const rankCommand = withCluster(new Command('rank'))
+  .description(
+    'Says who would get which client and why: of a cluster, of resource files, or of a running agent.',
+  )
   .addOption(
     new Option('--resources <path>', 'a file, or a folder of .yaml, .yml and .json files').conflicts('state'),
   )
@@ -23,7 +27,8 @@ export const rankCommand = new Command('rank')
   .addHelpText(
     'after',
     `
-Out of files: as if all servers were up, healthy and linked, and nobody were held down. Of a running agent: how things are,
+Of a cluster (without --resources and --state): by the rules alone, from what servers announce now; where clients are and why
+says \`homing status\`. Out of files: as if all servers were up, healthy and linked, and nobody were held down. Of a running agent: how things are,
 and why a client does not move.
 
 Exits 0 when every client that is not suspended has a server, 1 when one has none or no server runs there, 2 for wrong
@@ -32,23 +37,24 @@ usage or files.
 Examples:
   homing rank --resources home.yaml
   homing rank --resources /etc/homing --json | jq '.clients[] | select(.tiedWith != [])'
-  homing rank --state /var/lib/homing`,
+  homing rank --state /var/lib/homing
+  kubectl homing rank
+  homing rank --kubeconfig house.yaml --context attic`,
   )
-  .action(async ({ resources, state, json = false }: RankFlags) => {
-    if (resources !== undefined) await rankFiles(resources, json);
-    else if (state === undefined) throw new CommandError('say --resources PATH or --state DIR');
+  .action(async ({ resources, state, json = false, ...cluster }: RankFlags) => {
+    if (resources !== undefined) tellPlan(planRank(await readResources(resources)), json);
+    else if (state === undefined) tellPlan(planClusterRank(await readCluster(cluster)), json);
     else await rankAgent(state, json);
   });
 
-async function rankFiles(path: string, isJson: boolean): Promise<void> {
-  const plan = planRank(await readResources(path));
+function tellPlan(plan: RankPlan, isJson: boolean): void {
   if (isJson) printJson(plan);
   else showPlan(plan);
   const isComplete = plan.clients.every(({ server, isSuspended }) => server !== undefined || isSuspended);
   if (!isComplete) process.exitCode = exitCodes.negative;
 }
 
-function showPlan({ servers, clients }: ReturnType<typeof planRank>): void {
+function showPlan({ servers, clients }: RankPlan): void {
   printLine(paint('bold', 'SERVERS, best first for a client without wishes'));
   if (servers.length === 0) printLine('  none');
   for (const [index, server] of servers.entries()) printLine(`  ${index + 1}. ${describeServer(server)}`);

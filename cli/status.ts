@@ -1,40 +1,60 @@
-/** `homing status`: what the agent of a state folder does, and why. */
+/** `homing status`: what a home does and why, of a cluster or of one agent. */
 import { Command } from 'commander';
 import { readStatus } from '../agent/status-socket.ts';
+import { readCluster, withCluster, type ClusterFlags } from './cluster.ts';
+import { describeClusterHome } from './cluster-view.ts';
 import { CommandError, exitCodes, printJson, printLine } from './output.ts';
 import { describeStatus, parseStatus } from './status-view.ts';
 
-interface StatusFlags {
-  readonly state: string;
+interface StatusFlags extends ClusterFlags {
+  readonly state?: string;
   readonly json?: boolean;
 }
 
 /** The subcommand, for cli/main.ts. */
-export const statusCommand = new Command('status')
-  .description('Shows servers with rank and why, clients, links and the last handovers of a running agent.')
-  .requiredOption('--state <dir>', "the agent's own --state folder")
+export const statusCommand = withCluster(new Command('status'))
+  .description(
+    'Shows servers with rank and why, and cameras with where and why: of a cluster, or of a running agent.',
+  )
+  .option('--state <dir>', "a running agent's own --state folder: also its links and last handovers")
   .option('--json', 'print the status as one JSON object')
   .addHelpText(
     'after',
     `
-Exits 0 with a status, 1 where no agent runs with that folder.
+Without --state it is a cluster's home, and reading our three kinds is all that it needs to be allowed. As \`kubectl homing
+status\` where kubectl-homing is on PATH.
+
+Exits 0 with a status, 1 where no agent runs with that folder or the cluster cannot be read.
 
 Examples:
   homing status --state /var/lib/homing
-  homing status --state /var/lib/homing --json | jq '.server.ranking'`,
+  homing status --state /var/lib/homing --json | jq '.server.ranking'
+  kubectl homing status
+  homing status --kubeconfig house.yaml --json | jq '.cameraClients[].status.server'`,
   )
-  .action(async ({ state, json }: StatusFlags) => {
-    const status = await askAgent(state);
-    if (json === true) {
-      printJson(status);
-      return;
-    }
-    const shown = parseStatus(status);
-    if (shown === undefined) {
-      throw new CommandError(`the agent of ${state} is of another version: try --json`, exitCodes.negative);
-    }
-    for (const line of describeStatus(shown)) printLine(line);
+  .action(async ({ state, json = false, ...cluster }: StatusFlags) => {
+    if (state === undefined) await showCluster(cluster, json);
+    else await showAgent(state, json);
   });
+
+async function showCluster(cluster: ClusterFlags, isJson: boolean): Promise<void> {
+  const home = await readCluster(cluster);
+  if (isJson) printJson(home);
+  else for (const line of describeClusterHome(home)) printLine(line);
+}
+
+async function showAgent(state: string, isJson: boolean): Promise<void> {
+  const status = await askAgent(state);
+  if (isJson) {
+    printJson(status);
+    return;
+  }
+  const shown = parseStatus(status);
+  if (shown === undefined) {
+    throw new CommandError(`the agent of ${state} is of another version: try --json`, exitCodes.negative);
+  }
+  for (const line of describeStatus(shown)) printLine(line);
+}
 
 /** The status of the agent of a state folder; a CommandError where none answers. */
 export async function askAgent(state: string): Promise<unknown> {
