@@ -1,6 +1,6 @@
 /** Reads our resources from a cluster, with the rights of whoever runs the command: `kubectl homing status` and `rank`. */
 import type { Command } from 'commander';
-import { loadKubeConnection } from '../operator/kube/connection.ts';
+import type { KubeConnection } from '../operator/kube/connection.ts';
 import { readClusterHome, type ClusterHome } from './cluster-home.ts';
 import { CommandError, exitCodes } from './output.ts';
 
@@ -25,6 +25,8 @@ export function withCluster(command: Command): Command {
 
 /** All HomeServers and CameraClients; a CommandError where they cannot be read. */
 export async function readCluster({ kubeconfig, context }: ClusterFlags): Promise<ClusterHome> {
+  // Commands that ask no cluster need not load what asks one.
+  const { loadKubeConnection } = await import('../operator/kube/connection.ts');
   const connection = await loadKubeConnection(kubeconfig, context);
   try {
     const [homeServers, cameraClients] = await Promise.all([
@@ -37,10 +39,7 @@ export async function readCluster({ kubeconfig, context }: ClusterFlags): Promis
   }
 }
 
-async function listItems(
-  connection: Awaited<ReturnType<typeof loadKubeConnection>>,
-  plural: string,
-): Promise<readonly unknown[]> {
+async function listItems(connection: KubeConnection, plural: string): Promise<readonly unknown[]> {
   try {
     const { body } = await connection.request({
       method: 'GET',

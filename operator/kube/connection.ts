@@ -3,6 +3,7 @@ import { Agent, request as httpsRequest, type RequestOptions } from 'node:https'
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import { KubeConfig } from '@kubernetes/client-node';
 import { z } from 'zod';
+import { ConfigError } from '../../crds/config-error.ts';
 
 export interface KubeRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -48,7 +49,10 @@ export async function loadKubeConnection(kubeconfigPath?: string, context?: stri
   else config.loadFromFile(kubeconfigPath);
   if (context !== undefined) config.setCurrentContext(context);
   const cluster = config.getCurrentCluster();
-  if (cluster === null) throw new Error('the kubeconfig names no cluster');
+  // What client-node falls back to where it found nothing at all.
+  if (cluster === null || cluster.server === 'http://localhost:8080') {
+    throw new ConfigError('no cluster is configured: say --kubeconfig FILE, set KUBECONFIG, or run in a pod');
+  }
   return new Connection(config, new URL(cluster.server));
 }
 
