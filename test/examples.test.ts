@@ -6,6 +6,9 @@ import { formatProblem } from '../crds/config-error.ts';
 import { parseResources } from '../agent/control/resource-files.ts';
 import { groupResources } from '../agent/control/resources.ts';
 
+/** Manifests of other controllers: test/chart/examples.test.ts looks at those. */
+const installations: ReadonlySet<string> = new Set(['argo-cd', 'flux', 'k3s']);
+
 const examples = new URL('../examples/', import.meta.url).pathname;
 
 describe('examples', async () => {
@@ -49,5 +52,5 @@ async function listFolders(): Promise<readonly string[]> {
   const kinds = await Promise.all(
     names.map(async (name) => (await stat(join(examples, name))).isDirectory()),
   );
-  return names.filter((_, index) => kinds[index]);
+  return names.filter((name, index) => kinds[index] === true && !installations.has(name));
 }
