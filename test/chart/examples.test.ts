@@ -106,7 +106,7 @@ describeWith(['go'], 'examples for k3s and Flux', () => {
     );
     const wrong = (await read('flux/homing.yaml')).replace('chartRef:', 'chartOf:');
     await expect(check(wrong)).rejects.toMatchObject({
-      stdout: expect.stringContaining('unknown field "spec.chartOf"'),
+      stdout: expect.stringContaining('unknown field "chartOf"'),
     });
   }, 300_000);
 });
