@@ -8,6 +8,7 @@ import { checkCommand } from './check.ts';
 import { connectCommand } from './connect.ts';
 import { demoCommand } from './demo.ts';
 import { listenCommand } from './listen.ts';
+import { operatorCommand } from './operator.ts';
 import { rankCommand } from './rank.ts';
 import { statusCommand } from './status.ts';
 import { verifyCommand } from './verify.ts';
@@ -29,6 +30,7 @@ export function buildProgram(): Command {
   program.addCommand(checkCommand);
   program.addCommand(connectCommand);
   program.addCommand(listenCommand);
+  program.addCommand(operatorCommand);
   program.addCommand(rankCommand);
   program.addCommand(statusCommand);
   inheritSettings(program);

@@ -10,7 +10,7 @@ export type OperatorEvent =
   | (Base<'waiting'> & { readonly reason: string; readonly message: string })
   | (Base<'connected'> & { readonly client: string; readonly version: string })
   | (Base<'disconnected'> & { readonly client: string; readonly reason: string })
-  | (Base<'enrolled'> & { readonly client: string; readonly role: string; readonly notAfter: string })
+  | (Base<'enrolled'> & { readonly client: string; readonly role: string })
   | (Base<'refused'> & { readonly client: string; readonly reason: string; readonly message: string })
   | (Base<'wrote'> & { readonly kind: string; readonly name: string })
   | (Base<'moved'> & { readonly message: string })

@@ -1,10 +1,10 @@
 /** Makes a CA and the certificates that bind a key to an identifier and a name: the profile that `verifyLeaf` asks for. */
-import { type KeyObject, createHash, createPrivateKey, generateKeyPair } from 'node:crypto';
+import { type KeyObject, createHash, createPrivateKey, createPublicKey, generateKeyPair } from 'node:crypto';
 import type { Extension, Name, X509Certificate } from '@peculiar/x509';
 import ipaddr from 'ipaddr.js';
 import { parseCertificate } from './certificate-parsing.ts';
 import { spkiOf } from './certificate-signature.ts';
-import type { ClientId, ServerId } from './identifiers.ts';
+import { type ClientId, type ServerId, isServerId, operatorId } from './identifiers.ts';
 import { encodePem, parsePem } from './pem.ts';
 
 /** A certificate and its key, as they stand in files. */
@@ -66,7 +66,10 @@ export async function createAuthority(options: Validity & KeyChoice): Promise<Ke
     new x509.AuthorityKeyIdentifierExtension(subjectKey.keyId),
   ];
   const times = validityOf(options, defaultAuthorityDays);
-  return write(x509, { subject: name, issuer: name, ...times, key, extensions }, key);
+  return {
+    certificatePem: await write(x509, { subject: name, issuer: name, ...times, key, extensions }, key),
+    keyPem: key.export({ type: 'pkcs8', format: 'pem' }).toString(),
+  };
 }
 
 /** A home server's certificate: both purposes, as a server calls other servers. */
@@ -85,14 +88,57 @@ export async function issueClient(
   return issue(authority, request, ['clientAuth']);
 }
 
+/** The operator's own certificate: `homing:operator`, and serverAuth only. */
+export async function issueOperator(
+  authority: KeyedCertificate,
+  request: Omit<LeafRequest<typeof operatorId>, 'id'>,
+): Promise<KeyedCertificate> {
+  return issue(authority, { ...request, id: operatorId }, ['serverAuth']);
+}
+
+/** What is certified where the key is somebody else's. */
+export interface KeyRequest extends Validity {
+  /** SubjectPublicKeyInfo, as a certificate request brought it. */
+  readonly spki: Uint8Array;
+  readonly id: ServerId | ClientId;
+  readonly name: string;
+}
+
+/** A certificate for a key whose private part stays where it was made; its purposes follow from the identifier. */
+export async function issueForKey(authority: KeyedCertificate, request: KeyRequest): Promise<string> {
+  const key = createPublicKey({ key: Buffer.from(request.spki), format: 'der', type: 'spki' });
+  const purposes = isServerId(request.id)
+    ? (['serverAuth', 'clientAuth'] as const)
+    : (['clientAuth'] as const);
+  return certify(authority, { ...request, key, purposes });
+}
+
+type Purpose = 'serverAuth' | 'clientAuth';
+
 async function issue(
   authority: KeyedCertificate,
   request: LeafRequest<string>,
-  purposes: readonly ('serverAuth' | 'clientAuth')[],
+  purposes: readonly Purpose[],
 ): Promise<KeyedCertificate> {
+  const key = await chooseKey(request);
+  return {
+    certificatePem: await certify(authority, { ...request, key, purposes }),
+    keyPem: key.export({ type: 'pkcs8', format: 'pem' }).toString(),
+  };
+}
+
+interface Certified extends Validity {
+  readonly id: string;
+  readonly name: string;
+  readonly ips?: readonly string[];
+  readonly key: KeyObject;
+  readonly purposes: readonly Purpose[];
+}
+
+async function certify(authority: KeyedCertificate, request: Certified): Promise<string> {
   const x509 = await loadX509();
   const issuer = readAuthority(x509, authority);
-  const key = await chooseKey(request);
+  const { key, purposes } = request;
   const wanted = validityOf(request, defaultLeafDays);
   const names = [
     { type: 'url', value: request.id } as const,
@@ -127,7 +173,7 @@ interface Fields {
   readonly extensions: readonly Extension[];
 }
 
-async function write(x509: X509, fields: Fields, issuerKey: KeyObject): Promise<KeyedCertificate> {
+async function write(x509: X509, fields: Fields, issuerKey: KeyObject): Promise<string> {
   const { subject, issuer, notBeforeMs, notAfterMs, key, extensions } = fields;
   const spki = spkiOf(key);
   const certificate = await x509.X509CertificateGenerator.create({
@@ -140,10 +186,7 @@ async function write(x509: X509, fields: Fields, issuerKey: KeyObject): Promise<
     signingKey: toSigningKey(issuerKey),
     extensions: [...extensions],
   });
-  return {
-    certificatePem: encodePem('CERTIFICATE', new Uint8Array(certificate.rawData)),
-    keyPem: key.export({ type: 'pkcs8', format: 'pem' }).toString(),
-  };
+  return encodePem('CERTIFICATE', new Uint8Array(certificate.rawData));
 }
 
 function nameOf(x509: X509, commonName: string): Name {

@@ -1,0 +1,101 @@
+/** `homing operator`: the one process that talks to Kubernetes. */
+import { Command, InvalidArgumentError } from 'commander';
+import manifest from '../package.json' with { type: 'json' };
+import { systemNamespace } from '../crds/cluster.ts';
+import type { EmitOperatorEvent, OperatorEvent } from '../operator/operator-events.ts';
+import { exitCodes, paint, printJson, printLine, printNote } from './output.ts';
+import { printable } from './event-lines.ts';
+
+interface Address {
+  readonly host?: string;
+  readonly port: number;
+}
+
+interface OperatorFlags {
+  readonly kubeconfig?: string;
+  readonly context?: string;
+  readonly namespace: string;
+  readonly listen: Address;
+  readonly metrics?: Address;
+  readonly json?: boolean;
+}
+
+/** The subcommand, for cli/main.ts. */
+export const operatorCommand = new Command('operator')
+  .description(
+    'Runs the operator of a cluster: certificates, resources and status; cameras do not need it to move.',
+  )
+  .option(
+    '--kubeconfig <file>',
+    'which cluster (default: KUBECONFIG, ~/.kube/config, the pod that we are in)',
+  )
+  .option('--context <name>', 'which context of the kubeconfig')
+  .option('--namespace <name>', 'where CA, trust set and Lease are', systemNamespace)
+  .option('--listen <address>', 'where agents call: :PORT, HOST:PORT or [IPV6]:PORT', parseAddress, {
+    port: 17_330,
+  })
+  .option('--metrics <address>', 'answer /metrics, /healthz and /readyz there, as :9317', parseAddress)
+  .option('--json', 'print one JSON object a line for each event')
+  .addHelpText(
+    'after',
+    `
+One operator works at a time: it takes the Lease homing-operator once, and waits while another one's pod runs. The pod's name
+is its identity (POD_NAME; elsewhere host name and process). SIGINT and SIGTERM end it properly; a second one ends at once.
+Exits 0 after such an end, 1 when another operator took the Lease, 2 for wrong options or a kubeconfig that names no cluster.
+
+Examples:
+  homing operator --metrics :9317
+  homing operator --kubeconfig house.yaml --namespace homing-system --listen 127.0.0.1:17330 --json | jq .`,
+  )
+  .action(async ({ json = false, ...flags }: OperatorFlags) => {
+    // Commands of agents need not load what talks to a cluster.
+    const { runOperator } = await import('../operator/operator.ts');
+    const stop = new AbortController();
+    const ended = listenForSignals(stop);
+    const podName = process.env['POD_NAME'];
+    const operator = await runOperator(
+      { ...flags, version: manifest.version, ...(podName === undefined ? {} : { identity: podName }) },
+      printOperatorEvents(json),
+      stop.signal,
+    );
+    await operator.stop(await Promise.race([ended, operator.lost]));
+  });
+
+/** Resolves with the first signal; a second one does not wait. */
+function listenForSignals(stop: AbortController): Promise<string> {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  let count = 0;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    count += 1;
+    if (count > 1) process.exit(exitCodes.negative);
+    printNote(`homing: ${signal}: stopping (again to stop at once)`);
+    resolve(signal);
+    stop.abort();
+  };
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  return promise;
+}
+
+function printOperatorEvents(isJson: boolean): EmitOperatorEvent {
+  return (event) => {
+    const time = new Date().toISOString();
+    if (isJson) printJson({ ...event, time });
+    else printLine(`${paint('dim', time.slice(11, 19))}  ${formatOperatorEvent(event)}`);
+  };
+}
+
+/** One line for people. */
+export function formatOperatorEvent(event: OperatorEvent): string {
+  const { event: name, ...fields } = event;
+  const words = Object.values(fields).map((value) => String(value));
+  return printable(`${name.padEnd(12)}  ${words.join('  ')}`);
+}
+
+function parseAddress(text: string): Address {
+  const match = /^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]*):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[2]);
+  if (match === null || port > 65_535)
+    throw new InvalidArgumentError('must be :PORT, HOST:PORT or [IPV6]:PORT');
+  const host = (match[1] ?? '').replaceAll(/[[\]]/g, '');
+  return host === '' ? { port } : { host, port };
+}
