@@ -2,7 +2,7 @@
  * `npm run bundle`: the sources as a few files of plain JavaScript in dist/, which need no node_modules beside them.
  * `dist/homing.js` is what every command needs; what only some need (issuing, the cluster) is loaded from dist/chunks.
  */
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { type Metafile, type Plugin, build } from 'esbuild';
 import { thirdPartyLicenses } from './licenses.ts';
@@ -25,6 +25,21 @@ const onlyEnglish: Plugin = {
 };
 
 /**
+ * `z` as a namespace and not as a value, or all of zod is in the bundle: what we use is half of it, and an agent is
+ * 6 MiB smaller without the rest.
+ */
+const usedPartOfZod: Plugin = {
+  name: 'used-part-of-zod',
+  setup: (context) => {
+    // Packages bring JavaScript: what ends so is ours.
+    context.onLoad({ filter: /\.ts$/ }, async ({ path: file }) => {
+      const text = await readFile(file, 'utf8');
+      return { loader: 'ts', contents: text.replace("import { z } from 'zod'", "import * as z from 'zod'") };
+    });
+  },
+};
+
+/**
  * Writes `directory` anew and tells what went into which file. Names of functions are kept, so that a stack trace from
  * somebody's house can be read.
  */
@@ -43,7 +58,7 @@ export async function bundle(directory: string): Promise<Metafile> {
     target: 'node24',
     // With splitting, import() of a package in its CommonJS form gives nothing but a default export.
     mainFields: ['module', 'main'],
-    plugins: [onlyEnglish],
+    plugins: [onlyEnglish, usedPartOfZod],
     minifySyntax: true,
     minifyWhitespace: true,
     // An error that nobody caught is shown with the line it came from.
