@@ -50,9 +50,9 @@ function one(manifests: readonly Manifest[], kind: string, name: string): Manife
   return first;
 }
 
-const pod = ['spec', 'template', 'spec'] as const;
+const podSpec = ['spec', 'template', 'spec'] as const;
 const argsOf = (workload: Manifest): readonly unknown[] =>
-  workload.list(...pod, 'containers', 0, 'args').map(({ value }) => value);
+  workload.list(...podSpec, 'containers', 0, 'args').map(({ value }) => value);
 
 describeWith(['go'], 'templates of the chart', () => {
   beforeAll(kubernetesBinaries, 1_200_000);
@@ -95,12 +95,12 @@ describeWith(['go'], 'templates of the chart', () => {
       );
       expect(workloads).toHaveLength(2);
       for (const workload of workloads) {
-        expect(workload.at(...pod, 'securityContext')).toMatchObject({
+        expect(workload.at(...podSpec, 'securityContext')).toMatchObject({
           runAsNonRoot: true,
           runAsUser: 65_532,
           seccompProfile: { type: 'RuntimeDefault' },
         });
-        for (const container of workload.list(...pod, 'containers'))
+        for (const container of workload.list(...podSpec, 'containers'))
           expect(container.at('securityContext')).toEqual({
             allowPrivilegeEscalation: false,
             readOnlyRootFilesystem: true,
@@ -112,7 +112,7 @@ describeWith(['go'], 'templates of the chart', () => {
 
   it('have one container that is root, for the folders only, with one capability', async () => {
     const agent = one(await template(), 'DaemonSet', 'homing-agent');
-    const [folders, ...more] = agent.list(...pod, 'initContainers');
+    const [folders, ...more] = agent.list(...podSpec, 'initContainers');
     expect(more).toEqual([]);
     expect(folders?.at('securityContext')).toEqual({
       runAsNonRoot: false,
@@ -129,10 +129,10 @@ describeWith(['go'], 'templates of the chart', () => {
   it('give agents no right and no token but the one for the operator', async () => {
     const manifests = await template(everything);
     const agent = one(manifests, 'DaemonSet', 'homing-agent');
-    expect(agent.at(...pod, 'automountServiceAccountToken')).toBe(false);
+    expect(agent.at(...podSpec, 'automountServiceAccountToken')).toBe(false);
     expect(one(manifests, 'ServiceAccount', 'homing-agent').at('automountServiceAccountToken')).toBe(false);
     const tokens = agent
-      .list(...pod, 'volumes')
+      .list(...podSpec, 'volumes')
       .flatMap((volume) => volume.list('projected', 'sources'))
       .map((source) => source.at('serviceAccountToken'));
     expect(tokens).toEqual([{ audience: tokenAudience, expirationSeconds: 3600, path: 'token' }]);
@@ -147,7 +147,7 @@ describeWith(['go'], 'templates of the chart', () => {
   it('keep passwords in memory, and let an agent start without the trust Secret', async () => {
     const agent = one(await template(), 'DaemonSet', 'homing-agent');
     const volumes = Object.fromEntries(
-      agent.list(...pod, 'volumes').map((volume) => [volume.at('name'), volume.value]),
+      agent.list(...podSpec, 'volumes').map((volume) => [volume.at('name'), volume.value]),
     );
     expect(volumes).toMatchObject({
       credentials: { emptyDir: { medium: 'Memory', sizeLimit: '4Mi' } },
@@ -160,13 +160,13 @@ describeWith(['go'], 'templates of the chart', () => {
     const manifests = await template();
     const agent = one(manifests, 'DaemonSet', 'homing-agent');
     expect(agent.at('spec', 'updateStrategy', 'rollingUpdate')).toEqual({ maxSurge: 0, maxUnavailable: 1 });
-    expect(agent.at(...pod, 'terminationGracePeriodSeconds')).toBe(60);
-    expect(agent.at(...pod, 'tolerations')).toEqual([{ operator: 'Exists' }]);
+    expect(agent.at(...podSpec, 'terminationGracePeriodSeconds')).toBe(60);
+    expect(agent.at(...podSpec, 'tolerations')).toEqual([{ operator: 'Exists' }]);
     const operator = one(manifests, 'Deployment', 'homing-operator');
     expect(operator.at('spec', 'replicas')).toBe(1);
     expect(operator.at('spec', 'strategy')).toEqual({ type: 'Recreate' });
     const seconds = operator
-      .list(...pod, 'tolerations')
+      .list(...podSpec, 'tolerations')
       .map((toleration) => toleration.at('tolerationSeconds'));
     expect(seconds).toEqual([undefined, 30, 30]);
   });
@@ -175,8 +175,24 @@ describeWith(['go'], 'templates of the chart', () => {
     const manifests = await template();
     const agent = one(manifests, 'DaemonSet', 'homing-agent');
     expect(argsOf(agent)).toContain(`--operator=homing-operator.homing-system.svc:${operatorPort}`);
-    expect(agent.at(...pod, 'enableServiceLinks')).toBe(true);
+    expect(agent.at(...podSpec, 'enableServiceLinks')).toBe(true);
     expect(one(manifests, 'Service', 'homing-operator').at('spec', 'ports', 0, 'port')).toBe(operatorPort);
+  });
+
+  it('try the installation out by helm test, with rights on one camera only', async () => {
+    const manifests = await template();
+    const pod = one(manifests, 'Pod', 'homing-test');
+    expect(pod.at('metadata', 'annotations', 'helm.sh/hook')).toBe('test');
+    expect(pod.at('spec', 'containers', 0, 'securityContext')).toMatchObject({
+      readOnlyRootFilesystem: true,
+    });
+    const args = pod.list('spec', 'containers', 0, 'args').map(({ value }) => value);
+    expect(args).toContain(`--operator=$(HOMING_OPERATOR_SERVICE_HOST):${operatorPort}`);
+    const rules = one(manifests, 'Role', 'homing-test').list('rules');
+    expect(rules.map((rule) => [rule.at('verbs'), rule.at('resourceNames')])).toEqual([
+      [['create'], undefined],
+      [['delete'], ['homing-test']],
+    ]);
   });
 
   it('keep selectors through every upgrade and every value', async () => {
@@ -239,6 +255,8 @@ describeWith(['go'], 'templates of the chart', () => {
     const keys = (await template(off)).map(({ kind, name }) => `${kind}/${name}`);
     expect(keys.toSorted()).toEqual([
       'Deployment/homing-operator',
+      'Lease/homing-operator',
+      'Secret/homing-trust',
       'Service/homing-operator',
       'ServiceAccount/homing-operator',
     ]);
@@ -246,7 +264,7 @@ describeWith(['go'], 'templates of the chart', () => {
 
   it('take the image by digest, else by tag, else by the version of the chart', async () => {
     const imageOf = async (image: object) =>
-      one(await template({ image }), 'DaemonSet', 'homing-agent').at(...pod, 'containers', 0, 'image');
+      one(await template({ image }), 'DaemonSet', 'homing-agent').at(...podSpec, 'containers', 0, 'image');
     const digest = `sha256:${'0'.repeat(64)}`;
     expect(await imageOf({})).toMatch(/^localhost\/homing:\d+\.\d+\.\d+$/);
     expect(await imageOf({ repository: 'r.example/homing', tag: 'x' })).toBe('r.example/homing:x');
@@ -287,7 +305,7 @@ describeWith(['go'], 'templates of the chart', () => {
       commonLabels: null,
     };
     const agent = one(await template(without), 'DaemonSet', 'homing-agent');
-    expect(agent.at(...pod, 'tolerations')).toBeUndefined();
-    expect(agent.at(...pod, 'priorityClassName')).toBeUndefined();
+    expect(agent.at(...podSpec, 'tolerations')).toBeUndefined();
+    expect(agent.at(...podSpec, 'priorityClassName')).toBeUndefined();
   });
 });
