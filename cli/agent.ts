@@ -1,13 +1,20 @@
 /** `homing agent`: one machine's part of the home, from resource files. */
 import { flushCompileCache } from 'node:module';
-import { Command, Option } from 'commander';
+import { readFile } from 'node:fs/promises';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
 import { runAgent, type AgentOptions, type RunningAgent } from '../agent/agent.ts';
+import { runOperatedAgent, type OperatedAgentOptions } from '../agent/operated-agent.ts';
+import { present } from '../crds/present.ts';
 import { printEvents } from './event-lines.ts';
 import { CommandError, exitCodes, printNote } from './output.ts';
 
 interface AgentFlags {
-  readonly resources: string;
+  readonly resources?: string;
+  readonly operator?: Place;
+  readonly ca?: string;
+  readonly tokenFile?: string;
+  readonly credentialsDir?: string;
   readonly name: string;
   readonly state: string;
   readonly recordings?: string;
@@ -24,10 +31,18 @@ interface AgentFlags {
 /** The subcommand, for cli/main.ts. */
 export const agentCommand = new Command('agent')
   .description('Runs the server and the cameras of this machine, as resource files say.')
-  .requiredOption(
+  .option(
     '--resources <path>',
     'HomeServer, CameraClient, TrustBundle, Secret, ConfigMap: a file or a folder',
   )
+  .option(
+    '--operator <host:port>',
+    'instead of files and certificates: the operator of a cluster',
+    parsePlace,
+  )
+  .option('--ca <file>', "with --operator: the CA certificate that its operator's is signed by")
+  .option('--token-file <file>', 'with --operator: a service account token for the audience homing')
+  .option('--credentials-dir <dir>', "with --operator: a folder in memory for cameras' passwords")
   .requiredOption('--name <name>', "this agent's name: its HomeServer's, and what cameras call their bridge")
   .requiredOption('--state <dir>', 'what it must remember over a restart; one folder for each agent')
   .option('--recordings <dir>', 'where to record (default: STATE/recordings)')
@@ -57,24 +72,60 @@ where something in them is wrong it is said, and what held before goes on.
 Examples:
   homing agent --resources home.yaml --name nuc --state /var/lib/homing --trust ca.crt --cert nuc.crt --key nuc.key
   homing agent --resources house/ --name pi --state /var/lib/homing --cert pi.crt --key pi.key --client-certs certs/
-  homing agent --resources cameras.yaml --name shed --state state/ --trust ca.crt --client-certs certs/ --json`,
+  homing agent --resources cameras.yaml --name shed --state state/ --trust ca.crt --client-certs certs/ --json
+  homing agent --operator 192.168.1.5:17330 --ca ca.crt --name shed --state /var/lib/homing`,
   )
   .action(async (flags: AgentFlags) => {
-    const agent = await runAgent(optionsOf(flags), printEvents({ json: flags.json === true }));
+    const emit = printEvents({ json: flags.json === true });
+    const agent =
+      flags.operator === undefined
+        ? await runAgent(optionsOf(flags), emit)
+        : await runOperatedAgent(await operatedOptionsOf(flags, flags.operator), emit);
     // Not only at the end: a box whose plug is pulled has no end, and should start fast too.
     flushCompileCache();
     await stopOnSignal(agent);
   });
 
+interface Place {
+  readonly host: string;
+  readonly port: number;
+}
+
+function parsePlace(text: string): Place {
+  const match = /^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[2]);
+  if (match === null || port < 1 || port > 65_535) throw new InvalidArgumentError('must be HOST:PORT');
+  return { host: (match[1] ?? '').replaceAll(/[[\]]/g, ''), port };
+}
+
+async function operatedOptionsOf(flags: AgentFlags, operator: Place): Promise<OperatedAgentOptions> {
+  const { ca, name, state, recordings, media, keepSource, sinkHealthMs, tokenFile, credentialsDir } = flags;
+  if (ca === undefined) throw new CommandError('--operator needs --ca FILE: nobody is trusted on first use');
+  const given = { recordings, media, keepSource, sinkHealthMs, tokenFile, credentials: credentialsDir };
+  return {
+    operator,
+    caPem: await readFile(ca, 'utf8'),
+    name,
+    state,
+    version: manifest.version,
+    ...present(given),
+  };
+}
+
 function optionsOf(flags: AgentFlags): AgentOptions {
-  const { cert, key, clientCerts, json: _, ...same } = flags;
+  const { cert, key, clientCerts, resources, name, state } = flags;
+  const { recordings, media, trust, keepSource, sinkHealthMs } = flags;
+  if (resources === undefined) throw new CommandError('say --resources PATH, or --operator HOST:PORT');
   if ((cert === undefined) !== (key === undefined)) {
     throw new CommandError(
       `--cert and --key go together: ${cert === undefined ? '--cert' : '--key'} is missing`,
     );
   }
   return {
-    ...same,
+    resources,
+    name,
+    state,
+    ...present({ recordings, media, trust, keepSource, sinkHealthMs }),
     version: manifest.version,
     ...(cert === undefined || key === undefined ? {} : { certificate: { certPath: cert, keyPath: key } }),
     ...(clientCerts === undefined ? {} : { clientCertificates: clientCerts }),
@@ -82,7 +133,7 @@ function optionsOf(flags: AgentFlags): AgentOptions {
 }
 
 /** Resolves when a signal came and everything is closed; a second signal does not wait for that. */
-async function stopOnSignal(agent: RunningAgent): Promise<void> {
+async function stopOnSignal(agent: Pick<RunningAgent, 'stop'>): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<NodeJS.Signals>();
   let count = 0;
   const onSignal = (signal: NodeJS.Signals): void => {

@@ -3,7 +3,7 @@ import type { CameraClient, CameraClientStatus } from '../../crds/camera-client.
 import { findCameraFault, sightOf, type CameraSight } from './camera-client-ready.ts';
 import { cameraClientReasons } from './condition-reasons.ts';
 import { stampConditions, verdictsOf, type Verdict } from './conditions.ts';
-import { present } from './present.ts';
+import { present } from '../../crds/present.ts';
 import { serversWith } from './standing.ts';
 import type { Survey } from './survey.ts';
 import { fullNameOf, reportOf, settleMs, type World } from './world.ts';

@@ -5,7 +5,7 @@ import { homeServerReasons } from './condition-reasons.ts';
 import { stampConditions, verdictsOf, type Verdict } from './conditions.ts';
 import { heardByOf, type HeardBy } from './hearing.ts';
 import { decideServerReady } from './home-server-ready.ts';
-import { present } from './present.ts';
+import { present } from '../../crds/present.ts';
 import { standingOf } from './standing.ts';
 import type { Survey } from './survey.ts';
 import { reportOf } from './world.ts';

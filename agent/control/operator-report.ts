@@ -1,0 +1,77 @@
+/** What an agent tells the operator of itself, out of its status: facts, none that ticks. Pure. */
+import type { CameraReport, Report, ServerReport } from '../../crds/operator-messages.ts';
+import { formatEndpoint } from '../../protocol/endpoints.ts';
+import type { AgentStatus } from '../agent.ts';
+
+/** What is in use of what the operator sent. */
+export interface InUse {
+  readonly trustRevision: number;
+  readonly snapshotRevision: number;
+  /** Why the last snapshot is not. */
+  readonly problem?: string | undefined;
+}
+
+/** The report; `status` is absent before the agent runs. */
+export function makeReport(status: AgentStatus | undefined, { problem, ...inUse }: InUse): Report {
+  const server = status === undefined ? undefined : reportServer(status);
+  return {
+    kind: 'report',
+    ...inUse,
+    ...(problem === undefined ? {} : { problem }),
+    ...(server === undefined ? {} : { server }),
+    cameras: status === undefined ? [] : status.cameras.map((camera) => reportCamera(camera, status)),
+    anchorUses: {},
+  };
+}
+
+function reportServer({ server, certificates, name }: AgentStatus): ServerReport | undefined {
+  if (server === undefined) return undefined;
+  const [endpoint] = server.endpoints;
+  const certificate = certificates.find((each) => each.name === name);
+  return {
+    identifier: server.id,
+    ...(endpoint === undefined ? {} : { address: formatEndpoint(endpoint) }),
+    features: [...server.features],
+    missingFeatures: [...server.missingFeatures],
+    level: server.level,
+    max: server.max,
+    isDraining: server.isDraining,
+    hears: server.peers.filter(({ isConfirmed }) => isConfirmed).map((peer) => peer.name),
+    ranking: server.ranking.map(({ name: ranked, why }) => ({ name: ranked, why })),
+    clients: server.clients.map(({ name: client, isStreaming, why }) => ({
+      name: client,
+      isStreaming,
+      why: withoutCountdowns(why).slice(0, 512),
+    })),
+    ...(certificate === undefined
+      ? {}
+      : { certificate: { notAfter: certificate.notAfter, anchorSha256: '' } }),
+  };
+}
+
+function reportCamera(camera: AgentStatus['cameras'][number], { handovers }: AgentStatus): CameraReport {
+  const { name, server, source, framesLost } = camera;
+  const last = handovers.findLast(({ client }) => client === name);
+  return {
+    name,
+    ...(server === undefined ? {} : { server: server.name }),
+    media: 'video/mp2t',
+    handovers: camera.handovers,
+    framesLost,
+    ...(last === undefined ? {} : { lastHandover: lastHandoverOf(last) }),
+    ...(source === undefined
+      ? {}
+      : { source: { isReady: source.ready, reason: source.reason, message: source.message } }),
+    isBufferSufficient: camera.bytesExposed === 0,
+  };
+}
+
+function lastHandoverOf(last: AgentStatus['handovers'][number]): NonNullable<CameraReport['lastHandover']> {
+  const { from, to, reason, time, milliseconds, framesLost, framesRepeated } = last;
+  return { from, to, reason, time, milliseconds: Math.round(milliseconds), framesLost, framesRepeated };
+}
+
+/** `held down, 12 s more, as…` would be another report each second. */
+function withoutCountdowns(why: string): string {
+  return why.replaceAll(/, \d+ s more/g, '');
+}
