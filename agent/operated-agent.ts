@@ -59,12 +59,18 @@ function openStream(
     state,
     credentials: credentials ?? path.join(state, 'operator', 'credentials'),
     version,
+    hasMedia: options.media !== undefined,
     ...(tokenFile === undefined ? {} : { tokenFile }),
     report: () => {
       const now = status();
-      const problem = now?.configuration.isCurrent === false ? now.configuration.problem : undefined;
-      const { snapshotRevision, trustRevision } = stream;
-      return makeReport(now, { snapshotRevision, trustRevision, problem });
+      const { snapshotRevision, trustRevision, cameraProblems } = stream;
+      const wrong = now?.configuration.isCurrent === false ? now.configuration.problem : undefined;
+      return makeReport(now, {
+        snapshotRevision,
+        trustRevision,
+        cameraProblems,
+        problem: stream.problem ?? wrong,
+      });
     },
     emit,
   });

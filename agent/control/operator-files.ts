@@ -7,7 +7,9 @@
  */
 import { mkdir, readFile, rename, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { Snapshot, TrustTexts } from '../../crds/operator-messages.ts';
+import type { HomeServer } from '../../crds/home-server.ts';
+import type { TrustTexts } from '../../crds/operator-messages.ts';
+import type { RunnableResources } from './operator-resources.ts';
 
 export interface OperatorFiles {
   readonly resources: string;
@@ -41,17 +43,16 @@ export async function openOperatorFiles(state: string, credentials: string): Pro
   return files;
 }
 
-/** Writes a snapshot's resources, without the cameras that `isReady` says nothing of yet. */
-export async function writeSnapshot(
+/** Writes the resources of a snapshot; `isCordoned`: its server drains, whatever it says itself. */
+export async function writeResources(
   files: OperatorFiles,
   credentials: string,
-  snapshot: Snapshot,
-  isReady: (camera: unknown) => boolean,
+  { homeServers, cameraClients, secrets }: RunnableResources,
+  isCordoned: boolean,
 ): Promise<void> {
-  const servers = snapshot.homeServers.map((server) => (snapshot.isCordoned ? drained(server) : server));
-  const cameras = snapshot.cameraClients.filter(isReady);
-  await replaceFile(path.join(credentials, 'secrets.yaml'), documents(snapshot.secrets));
-  await replaceFile(path.join(files.resources, 'snapshot.yaml'), documents([...servers, ...cameras]));
+  const servers = isCordoned ? homeServers.map(drained) : homeServers;
+  await replaceFile(path.join(credentials, 'secrets.yaml'), documents(secrets));
+  await replaceFile(path.join(files.resources, 'snapshot.yaml'), documents([...servers, ...cameraClients]));
 }
 
 /** Writes anchors and deny list. */
@@ -80,10 +81,8 @@ function documents(resources: readonly unknown[]): string {
   return resources.map((resource) => `---\n${JSON.stringify(resource)}\n`).join('');
 }
 
-function drained(server: unknown): unknown {
-  if (typeof server !== 'object' || server === null) return server;
-  const spec: unknown = Reflect.get(server, 'spec');
-  return { ...server, spec: { ...(typeof spec === 'object' ? spec : {}), drain: 'Now' } };
+function drained(server: HomeServer): HomeServer {
+  return { ...server, spec: { ...server.spec, drain: 'Now' } };
 }
 
 function ignoreExisting(error: unknown): void {

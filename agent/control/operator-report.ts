@@ -9,19 +9,35 @@ export interface InUse {
   readonly snapshotRevision: number;
   /** Why the last snapshot is not. */
   readonly problem?: string | undefined;
+  /** By camera's `namespace/name`: why it is not run. */
+  readonly cameraProblems: ReadonlyMap<string, string>;
 }
 
 /** The report; `status` is absent before the agent runs. */
-export function makeReport(status: AgentStatus | undefined, { problem, ...inUse }: InUse): Report {
+export function makeReport(status: AgentStatus | undefined, inUse: InUse): Report {
+  const { problem, cameraProblems, ...revisions } = inUse;
   const server = status === undefined ? undefined : reportServer(status);
+  const running = status === undefined ? [] : status.cameras.map((camera) => reportCamera(camera, status));
+  const refused = [...cameraProblems].filter(([name]) => running.every((camera) => camera.name !== name));
   return {
     kind: 'report',
-    ...inUse,
+    ...revisions,
     ...(problem === undefined ? {} : { problem }),
     ...(server === undefined ? {} : { server }),
-    cameras: status === undefined ? [] : status.cameras.map((camera) => reportCamera(camera, status)),
+    cameras: [
+      ...running.map((camera) => withProblem(camera, cameraProblems.get(camera.name))),
+      ...refused.map(([name, why]) => withProblem(notRunning(name), why)),
+    ],
     anchorUses: {},
   };
+}
+
+function notRunning(name: string): CameraReport {
+  return { name, handovers: 0, framesLost: 0, isBufferSufficient: true };
+}
+
+function withProblem(camera: CameraReport, problem: string | undefined): CameraReport {
+  return problem === undefined ? camera : { ...camera, problem: problem.slice(0, 1024) };
 }
 
 function reportServer({ server, certificates, name }: AgentStatus): ServerReport | undefined {

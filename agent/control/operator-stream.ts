@@ -23,10 +23,11 @@ import {
   openOperatorFiles,
   readIfThere,
   replaceFile,
-  writeSnapshot,
+  writeResources,
   writeTrust,
   type OperatorFiles,
 } from './operator-files.ts';
+import { takeRunnable, type RunnableResources } from './operator-resources.ts';
 
 export interface OperatorStreamOptions {
   readonly host: string;
@@ -36,6 +37,8 @@ export interface OperatorStreamOptions {
   readonly name: string;
   readonly state: string;
   readonly credentials: string;
+  /** The agent has a folder for `file` sources. */
+  readonly hasMedia: boolean;
   readonly tokenFile?: string;
   readonly version: string;
   readonly report: () => Report;
@@ -51,8 +54,13 @@ export class OperatorStream {
   readonly #abort = new AbortController();
   readonly #materialized = Promise.withResolvers<void>();
   #snapshot: Snapshot | undefined;
+  #runnable: RunnableResources | undefined;
   #running: Promise<void> | undefined;
   snapshotRevision = 0;
+  /** Why the last snapshot is not in use. */
+  problem: string | undefined;
+  /** By camera's `namespace/name`: why it is not run. */
+  cameraProblems: ReadonlyMap<string, string> = new Map();
   trustRevision = 0;
 
   constructor(options: OperatorStreamOptions) {
@@ -170,11 +178,18 @@ export class OperatorStream {
   }
 
   async #materialize(snapshot: Snapshot, files: OperatorFiles): Promise<void> {
-    const ready = new Set<string>();
-    for (const name of camerasIn(snapshot)) {
-      if ((await readIfThere(certificateAt(files, name))) !== undefined) ready.add(name);
+    const { name, credentials, hasMedia } = this.#options;
+    const certified = new Set<string>();
+    for (const camera of camerasIn(snapshot)) {
+      if ((await readIfThere(certificateAt(files, camera))) !== undefined) certified.add(camera);
     }
-    await writeSnapshot(files, this.#options.credentials, snapshot, (camera) => ready.has(nameOf(camera)));
+    const isCertified = (camera: string): boolean => certified.has(camera);
+    const runnable = takeRunnable(snapshot, { name, hasMedia, isCertified, previous: this.#runnable });
+    this.problem = runnable.serverProblem;
+    if (runnable.serverProblem !== undefined) return;
+    this.cameraProblems = runnable.problems;
+    this.#runnable = runnable;
+    await writeResources(files, credentials, runnable, snapshot.isCordoned);
     this.snapshotRevision = snapshot.revision;
     this.#materialized.resolve();
   }

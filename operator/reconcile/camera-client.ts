@@ -1,5 +1,6 @@
 /** What a CameraClient's status should say: where it is, why, what its moves cost. Decides only; pure. */
 import type { CameraClient, CameraClientStatus } from '../../crds/camera-client.ts';
+import type { CameraReport } from '../../crds/operator-messages.ts';
 import { findCameraFault, sightOf, type CameraSight } from './camera-client-ready.ts';
 import { cameraClientReasons } from './condition-reasons.ts';
 import { stampConditions, verdictsOf, type Verdict } from './conditions.ts';
@@ -49,7 +50,7 @@ function serverOf(camera: CameraClient, { report }: CameraSight, { served }: Sur
 
 function decideConditions(camera: CameraClient, findings: Findings): readonly Verdict[] {
   const { sight, survey } = findings;
-  const source = decideSource(camera, sight);
+  const source = decideSource(camera, sight, survey);
   const placed = decidePlaced(camera, findings);
   const fault = findCameraFault(camera, sight, survey);
   return [decideReady({ camera, fault, source, placed }), source, placed, decideBuffer(sight)];
@@ -72,12 +73,15 @@ function decideReady(found: {
     : verdict('Ready', 'NotPlaced', placed.message);
 }
 
-function decideSource(camera: CameraClient, { report }: CameraSight): Verdict {
+function decideSource(camera: CameraClient, { bridge, report }: CameraSight, { world }: Survey): Verdict {
   if (camera.spec.suspend === true) return verdict('SourceReady', 'Suspended');
   if (camera.spec.source.native !== undefined) return verdict('SourceReady', 'Native');
-  if (report === undefined) return verdict('SourceReady', 'Unreported');
-  if (report.source === undefined) return verdict('SourceReady', 'Starting');
-  const { isReady, reason, message } = report.source;
+  if (report?.source !== undefined) return judgeSource(report.source);
+  const isBridgeThere = bridge !== undefined && reportOf(world, bridge) !== undefined;
+  return verdict('SourceReady', report !== undefined || isBridgeThere ? 'Starting' : 'Unreported');
+}
+
+function judgeSource({ isReady, reason, message }: NonNullable<CameraReport['source']>): Verdict {
   const known =
     isSourceReason(reason) && (cameraClientReasons.SourceReady[reason].status === 'True') === isReady;
   const fallback = isReady ? 'Reading' : 'Failed';
