@@ -53,12 +53,22 @@ Examples:
     const stop = new AbortController();
     const ended = listenForSignals(stop);
     const podName = process.env['POD_NAME'];
-    const operator = await runOperator(
-      { ...flags, version: manifest.version, ...(podName === undefined ? {} : { identity: podName }) },
-      printOperatorEvents(json),
-      stop.signal,
-    );
-    await operator.stop(await Promise.race([ended, operator.lost]));
+    const options = {
+      ...flags,
+      version: manifest.version,
+      ...(podName === undefined ? {} : { identity: podName }),
+    };
+    try {
+      const operator = await runOperator(options, printOperatorEvents(json), stop.signal);
+      const lost = operator.lost.then((reason) => {
+        process.exitCode = exitCodes.negative;
+        return reason;
+      });
+      await operator.stop(await Promise.race([ended, lost]));
+    } catch (error) {
+      // Ended while it waited for the Lease or for the API server.
+      if (!stop.signal.aborted) throw error;
+    }
   });
 
 /** Resolves with the first signal; a second one does not wait. */

@@ -14,7 +14,7 @@ import { openAuthority } from './issue/authority.ts';
 import { makeOperatorIdentity } from './issue/operator-identity.ts';
 import { loadKubeConnection, type KubeConnection } from './kube/connection.ts';
 import { leaseOptions } from './lease-client.ts';
-import { takeLease } from './lease-holding.ts';
+import { holdsLease, takeLease, type LeaseOptions } from './lease-holding.ts';
 import { createOperatorMetrics } from './metrics.ts';
 import { openMetricsServer, type MetricsServer } from './metrics-server.ts';
 import { observeConnection } from './observed-connection.ts';
@@ -64,6 +64,9 @@ export async function runOperator(
   }
 }
 
+/** A read; nothing is ever renewed. Our choice. */
+const checkLeaseMs = 15_000;
+
 class Operator implements RunningOperator {
   readonly #options: OperatorOptions;
   readonly #emit: EmitOperatorEvent;
@@ -75,6 +78,7 @@ class Operator implements RunningOperator {
   #listener: AgentListener | undefined;
   #keeper: HomeKeeper | undefined;
   #notReady: string | undefined = 'starting';
+  #closing: Promise<void> | undefined;
   readonly #lost = Promise.withResolvers<string>();
 
   constructor(options: OperatorOptions, emit: EmitOperatorEvent) {
@@ -114,9 +118,10 @@ class Operator implements RunningOperator {
     this.#emit({ event: 'stopped', reason });
   }
 
-  async close(): Promise<void> {
+  close(): Promise<void> {
     this.#abort.abort();
-    await this.#parts.disposeAsync();
+    this.#closing ??= this.#parts.disposeAsync();
+    return this.#closing;
   }
 
   async #openMetrics(): Promise<void> {
@@ -139,6 +144,15 @@ class Operator implements RunningOperator {
     const { signal } = this.#abort;
     const lease = { ...leaseOptions(connection, namespace), identity, onWait, signal };
     await this.#insist('Lease', () => takeLease(lease));
+    const watching = setInterval(() => void this.#checkLease(lease), checkLeaseMs);
+    this.#parts.defer(() => clearInterval(watching));
+  }
+
+  /** Its holder was taken for dead, or somebody wrote there: two operators must not both hold streams. */
+  async #checkLease(lease: LeaseOptions): Promise<void> {
+    if ((await holdsLease(lease)) !== false) return;
+    this.#notReady = 'another operator has taken the Lease';
+    this.#lost.resolve(this.#notReady);
   }
 
   /** Again and again: a cluster that starts, a namespace that is not there yet. */

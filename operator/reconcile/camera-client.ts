@@ -90,9 +90,20 @@ function judgeSource({ isReady, reason, message }: NonNullable<CameraReport['sou
 
 function decidePlaced(camera: CameraClient, { sight, server, survey }: Findings): Verdict {
   if (camera.spec.suspend === true) return verdict('Placed', 'Suspended');
-  if (server !== undefined) return verdict('Placed', 'Placed', `It streams to ${server}.`);
+  if (server !== undefined) return judgePlace(camera, server, survey.world);
   if (sight.report === undefined && !survey.isSettled) return verdict('Placed', 'Unreported');
   return explainNowhere(camera.spec.selection?.requires ?? [], survey.world);
+}
+
+/** A server takes a client whose requirements nobody meets: better there than nowhere, but not as it was asked for. */
+function judgePlace(camera: CameraClient, server: string, world: World): Verdict {
+  const features = reportOf(world, server)?.server?.features;
+  const requires = camera.spec.selection?.requires ?? [];
+  const missing = features === undefined ? [] : requires.filter((feature) => !features.includes(feature));
+  if (missing.length === 0) return verdict('Placed', 'Placed', `It streams to ${server}.`);
+  const { todo } = cameraClientReasons.Placed.RequirementsUnmet;
+  const message = `It streams to ${server}, which has no ${missing.join(' and no ')}. ${todo}`;
+  return verdict('Placed', 'RequirementsUnmet', message);
 }
 
 function explainNowhere(requires: readonly string[], world: World): Verdict {

@@ -108,7 +108,11 @@ export const cameraClientReasons = {
       means: 'The camera gives nothing.',
       todo: 'Condition SourceReady says why.',
     },
-    NotPlaced: { status: 'False', means: 'No server takes it.', todo: 'Condition Placed says why.' },
+    NotPlaced: {
+      status: 'False',
+      means: 'No server takes it, or none that has what it requires.',
+      todo: 'Condition Placed says why.',
+    },
     NoBridge: {
       status: 'False',
       means: 'No server is there that could open the camera.',
@@ -225,7 +229,7 @@ export const cameraClientReasons = {
     Suspended: { status: 'False', means: 'It is suspended.' },
     RequirementsUnmet: {
       status: 'False',
-      means: 'No server announces all that spec.selection.requires names.',
+      means: 'It is at a server, or at none, that has not all that spec.selection.requires names.',
       todo: 'Give a server that feature, or require less.',
     },
     NoRoom: {

@@ -131,7 +131,7 @@ describeWith(['go', 'openssl'], 'a home on a real API server', () => {
       ['cameraclient', 'bridgeless', 'BridgeNotFound', 'No HomeServer is called hut'],
       ['cameraclient', 'secretless', 'SecretNotFound', 'Secret cams/none'],
       ['cameraclient', 'half', 'SecretIncomplete', 'Secret cams/half'],
-      ['cameraclient', 'picky', 'NotPlaced', 'No server announces quantum'],
+      ['cameraclient', 'picky', 'NotPlaced', 'has no quantum'],
       ['cameraclient', 'native', 'NeverSeen', 'homing connect'],
       ['cameraclient', 'off', 'Suspended', 'suspended'],
     ];

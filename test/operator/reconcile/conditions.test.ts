@@ -336,6 +336,13 @@ const cameraCases: readonly Case[] = [
     reason: 'RequirementsUnmet',
     says: 'gpu and record',
   },
+  {
+    ...door,
+    home: bridged(streaming, { selection: { requires: ['gpu', 'record', 'x'] } }),
+    type: 'Placed',
+    reason: 'RequirementsUnmet',
+    says: 'It streams to nuc, which has no gpu and no x.',
+  },
   { ...door, home: bridged({}, {}, { max: 1, clients: [client] }), type: 'Placed', reason: 'NoRoom' },
   { ...door, home: bridged({}, {}, { isDraining: true }), type: 'Placed', reason: 'NoRoom' },
   { ...door, home: bridged(), type: 'Placed', reason: 'NoServer' },
