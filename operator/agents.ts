@@ -30,6 +30,13 @@ export class Agents {
     return new Map([...this.#agents].map(([name, { view }]) => [name, view]));
   }
 
+  /** The trust set that each of those who are connected uses; 0 where it has not said. */
+  trustRevisions(): readonly number[] {
+    return [...this.#agents.values()].flatMap(({ session, view }) =>
+      session === undefined ? [] : (view.report?.trustRevision ?? 0),
+    );
+  }
+
   sessionOf(name: string): AgentSession | undefined {
     return this.#agents.get(name)?.session;
   }

@@ -4,7 +4,7 @@ import type { CameraClient } from '../crds/camera-client.ts';
 import type { HomeServer } from '../crds/home-server.ts';
 import type { Enrol, EnrolmentReply, OperatorMessage, TrustTexts } from '../crds/operator-messages.ts';
 import { parseCertificateRequest } from '../protocol/certificate-requests.ts';
-import { issueForKey, type KeyedCertificate } from '../protocol/issuing.ts';
+import type { Certifier } from './certifier.ts';
 import { judgePod, readTokenReview } from './issue/enrolment.ts';
 import type { KubeConnection } from './kube/connection.ts';
 import { homeServers, pods } from './kube/kinds.ts';
@@ -19,15 +19,15 @@ import type { Survey } from './reconcile/survey.ts';
 export interface EnrolmentsOptions {
   readonly connection: KubeConnection;
   readonly namespace: string;
-  readonly authority: () => KeyedCertificate;
+  readonly certifier: Certifier;
   readonly trust: () => TrustTexts;
+  /** Of the trust set: a key that is denied gets nothing. */
+  readonly isDenied: (spkiSha256: string) => boolean;
+  /** The key of who is connected under a name. */
+  readonly connectedKey: (name: string) => string | undefined;
   readonly survey: () => Survey | undefined;
-  readonly onIssued: (name: string, role: string) => void;
   readonly onRefused: (name: string, reason: string, message: string) => void;
 }
-
-/** Of a server or client in a cluster; renewed at a third left. */
-const leafDays = 30;
 
 export interface Enrolments {
   enrol(request: Enrol): Promise<EnrolmentReply>;
@@ -53,7 +53,19 @@ class Issuer implements Enrolments {
     const found =
       token === undefined ? this.#findPinned(key.value.spkiSha256) : await this.#findByToken(token);
     if ('reason' in found) return this.#refuse(found.name, found.reason, found.message);
-    const certificatePem = await this.#issue(found, key.value.spki);
+    const { spkiSha256, spki } = key.value;
+    const connected = this.#options.connectedKey(found.name);
+    if (connected !== undefined && connected !== spkiSha256) {
+      return this.#refuse(
+        found.name,
+        'KeyInUse',
+        `another key asks for ${found.name}, whose present key is connected`,
+      );
+    }
+    if (this.#options.isDenied(spkiSha256)) {
+      return this.#refuse(found.name, 'KeyDenied', 'this key is denied: make a new one');
+    }
+    const certificatePem = await this.#options.certifier.certify({ ...found, holder: found.name }, spki);
     return { kind: 'enrolled', version: 1, name: found.name, certificatePem, trust: this.#options.trust() };
   }
 
@@ -65,14 +77,11 @@ class Issuer implements Enrolments {
     if (subject === undefined) {
       return this.#refuse(name, 'NotAssigned', `${asker} is no bridge of ${name}`);
     }
-    return { kind: 'certificate', name, certificatePem: await this.#issue(subject, key.value.spki) };
-  }
-
-  async #issue({ id, name }: Subject, spki: Uint8Array): Promise<string> {
-    const { authority, onIssued } = this.#options;
-    const pem = await issueForKey(authority(), { spki, id, name, nowMs: Date.now(), days: leafDays });
-    onIssued(name, id.startsWith('ab:') ? 'client' : 'server');
-    return pem;
+    const certificatePem = await this.#options.certifier.certify(
+      { ...subject, holder: asker },
+      key.value.spki,
+    );
+    return { kind: 'certificate', name, certificatePem };
   }
 
   #findPinned(spkiSha256: string): Subject | Refusal {

@@ -8,13 +8,13 @@ import type { ClusterWatches } from './cluster-watches.ts';
 import { openEventBatches, type EventBatches } from './event-batches.ts';
 import { openHome, type Home } from './home.ts';
 import { KubeError, type KubeConnection } from './kube/connection.ts';
-import { cameraClients, homeServers, pathOf, secrets } from './kube/kinds.ts';
+import { cameraClients, homeServers, pathOf, secrets, trustBundles } from './kube/kinds.ts';
 import { applyObject, recordEvent } from './kube/objects.ts';
 import { createWorkQueue, type WorkQueue } from './kube/queue.ts';
 import type { OperatorMetrics } from './metrics.ts';
 import type { EmitOperatorEvent } from './operator-events.ts';
 import type { EventNote } from './reconcile/events.ts';
-import type { Pass, StatusDecision } from './reconcile/pass.ts';
+import type { HomeDecision, Pass, StatusDecision } from './reconcile/pass.ts';
 import type { Survey } from './reconcile/survey.ts';
 import { createStatusWriter, type StatusWriter } from './status-writer.ts';
 
@@ -23,7 +23,12 @@ export interface HomeKeeperOptions {
   readonly watches: ClusterWatches;
   readonly agents: Agents;
   readonly metrics: OperatorMetrics;
-  readonly trust: () => TrustTexts;
+  /** Absent until it is known. */
+  readonly trust: () => TrustTexts | undefined;
+  readonly bundle: (name: string) => object | undefined;
+  readonly keysInUse: () => ReadonlyMap<string, string>;
+  /** After each look at the home. */
+  readonly onLook: () => void;
   readonly emit: EmitOperatorEvent;
 }
 
@@ -42,7 +47,8 @@ export class HomeKeeper {
   constructor(options: HomeKeeperOptions) {
     this.#options = options;
     this.#writer = createStatusWriter({
-      observe: (kind, key) => this.#informerOf(kind).get(key),
+      observe: (kind, key) =>
+        kind === 'TrustBundle' ? options.bundle(key) : this.#informerOf(kind).get(key),
       apply: (decision, signal) => this.#apply(decision, signal),
       onWritten: (decision) => this.#tell(decision),
     });
@@ -71,6 +77,17 @@ export class HomeKeeper {
     this.#home.notify();
   }
 
+  /** Has a status written, where it says something else than the one that is there. */
+  write(decision: StatusDecision): void {
+    const key = this.#writer.want(decision);
+    if (key !== undefined) this.#queue.add(key);
+  }
+
+  /** An object with what we wrote last, while the watch is behind. */
+  overlay(kind: StatusDecision['kind'], object: object): object {
+    return this.#writer.overlay(kind, object);
+  }
+
   async close(): Promise<void> {
     this.#home.close();
     this.#secrets.close();
@@ -80,7 +97,7 @@ export class HomeKeeper {
 
   #openHome(): Home {
     const { watches, agents, trust } = this.#options;
-    const overlaid = (kind: StatusDecision['kind']): readonly object[] =>
+    const overlaid = (kind: HomeDecision['kind']): readonly object[] =>
       this.#informerOf(kind)
         .list()
         .map((object) => this.#writer.overlay(kind, object));
@@ -94,18 +111,16 @@ export class HomeKeeper {
       sessions: () => agents.connected,
       credentials: () => this.#secrets,
       trust,
-      keysInUse: () => new Map(),
+      keysInUse: this.#options.keysInUse,
       startedMs: () => this.#startedMs,
-      write: (decision) => {
-        const key = this.#writer.want(decision);
-        if (key !== undefined) this.#queue.add(key);
-      },
+      write: (decision) => this.write(decision),
       send: (name, snapshot) => agents.send(name, snapshot),
       onPass: (pass, milliseconds) => this.#look(pass, milliseconds),
     });
   }
 
   #look({ survey, statuses }: Pass, milliseconds: number): void {
+    this.#options.onLook();
     const { metrics, agents } = this.#options;
     const cameras: readonly CameraClient[] = survey.world.cameraClients;
     this.#secrets.follow(cameras.filter(({ spec }) => spec.source.native === undefined));
@@ -123,20 +138,19 @@ export class HomeKeeper {
   async #apply({ kind, key, status }: StatusDecision, signal: AbortSignal): Promise<unknown> {
     const [first = '', second] = key.split('/');
     const metadata = second === undefined ? { name: first } : { namespace: first, name: second };
-    const resource = kind === 'HomeServer' ? homeServers : cameraClients;
-    return applyObject(
-      this.#options.connection,
-      resource,
-      { metadata, status },
-      { subresource: 'status', signal },
-    );
+    const object = { metadata, status };
+    return applyObject(this.#options.connection, resourceKinds[kind], object, {
+      subresource: 'status',
+      signal,
+    });
   }
 
-  #tell({ kind, key, move, events }: StatusDecision): void {
+  #tell(decision: StatusDecision): void {
     const { metrics, emit } = this.#options;
+    const { kind, key } = decision;
     metrics.statusWrites.inc({ kind });
     emit({ event: 'wrote', kind, name: key });
-    this.#events.tell({ move, events });
+    if (decision.kind !== 'TrustBundle') this.#events.tell(decision);
     // What we wrote is what the next decision starts from.
     this.notify();
   }
@@ -180,13 +194,15 @@ export class HomeKeeper {
     }
   }
 
-  #informerOf(kind: StatusDecision['kind']) {
+  #informerOf(kind: HomeDecision['kind']) {
     const { watches } = this.#options;
     return kind === 'HomeServer' ? watches.homeServers : watches.cameraClients;
   }
 }
 
-function readyReason({ status }: StatusDecision): string {
+const resourceKinds = { HomeServer: homeServers, CameraClient: cameraClients, TrustBundle: trustBundles };
+
+function readyReason({ status }: HomeDecision): string {
   return status.conditions?.find(({ type }) => type === 'Ready')?.reason ?? 'Unreported';
 }
 

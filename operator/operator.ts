@@ -2,24 +2,21 @@
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemNamespace } from '../crds/cluster.ts';
-import type { AgentMessage, TrustTexts } from '../crds/operator-messages.ts';
-import type { KeyedCertificate } from '../protocol/issuing.ts';
-import { parseTrust, type TrustSet } from '../protocol/trust.ts';
-import type { Identity } from '../tls/identity.ts';
 import { Agents } from './agents.ts';
+import { Certifier } from './certifier.ts';
 import { watchCluster, type ClusterWatches } from './cluster-watches.ts';
-import { createEnrolments, type Enrolments } from './enrolments.ts';
+import { Door } from './door.ts';
 import { HomeKeeper } from './home-keeper.ts';
 import { openAuthority } from './issue/authority.ts';
-import { makeOperatorIdentity } from './issue/operator-identity.ts';
 import { loadKubeConnection, type KubeConnection } from './kube/connection.ts';
 import { leaseOptions } from './lease-client.ts';
 import { holdsLease, takeLease, type LeaseOptions } from './lease-holding.ts';
+import { LedgerKeeper } from './ledger-keeper.ts';
 import { createOperatorMetrics } from './metrics.ts';
 import { openMetricsServer, type MetricsServer } from './metrics-server.ts';
 import { observeConnection } from './observed-connection.ts';
 import type { EmitOperatorEvent } from './operator-events.ts';
-import { openAgentListener, type AgentListener, type AgentSession } from './stream/listener.ts';
+import { TrustKeeper } from './trust-keeper.ts';
 
 export interface OperatorOptions {
   readonly kubeconfig?: string;
@@ -66,6 +63,8 @@ export async function runOperator(
 
 /** A read; nothing is ever renewed. Our choice. */
 const checkLeaseMs = 15_000;
+/** Certificates live for weeks. */
+const renewEveryMs = 3_600_000;
 
 class Operator implements RunningOperator {
   readonly #options: OperatorOptions;
@@ -75,7 +74,7 @@ class Operator implements RunningOperator {
   readonly #metrics = createOperatorMetrics();
   readonly #agents = new Agents(Date.now());
   #server: MetricsServer | undefined;
-  #listener: AgentListener | undefined;
+  #door: Door | undefined;
   #keeper: HomeKeeper | undefined;
   #notReady: string | undefined = 'starting';
   #closing: Promise<void> | undefined;
@@ -87,7 +86,7 @@ class Operator implements RunningOperator {
   }
 
   get port(): number {
-    return this.#listener?.port ?? 0;
+    return this.#door?.port ?? 0;
   }
 
   get metricsPort(): number {
@@ -105,12 +104,9 @@ class Operator implements RunningOperator {
     this.#parts.defer(() => connection.close());
     await this.#openMetrics();
     await this.#takeLease(connection, namespace);
-    const authority = await this.#insist('CA', () => openAuthority(connection, namespace, Date.now()));
     const watches = this.#watch(connection);
-    await this.#awaitSync(watches);
-    await this.#listen({ connection, namespace, authority, watches });
-    this.#notReady = undefined;
-    this.#emit({ event: 'started', namespace, address: `:${this.port}`, anchors: 1 });
+    await this.#until(() => watches.isSynced);
+    await this.#serve(connection, namespace, watches);
   }
 
   async stop(reason: string): Promise<void> {
@@ -184,93 +180,111 @@ class Operator implements RunningOperator {
     return watches;
   }
 
-  async #awaitSync(watches: ClusterWatches): Promise<void> {
-    while (!watches.isSynced) await sleep(100, undefined, { signal: this.#abort.signal });
+  async #until(holds: () => boolean): Promise<void> {
+    while (!holds()) await sleep(50, undefined, { signal: this.#abort.signal });
   }
 
-  async #listen(cluster: {
-    readonly connection: KubeConnection;
-    readonly namespace: string;
-    readonly authority: KeyedCertificate;
-    readonly watches: ClusterWatches;
-  }): Promise<void> {
-    const { connection, namespace, authority, watches } = cluster;
-    const texts: TrustTexts = { revision: Date.now(), anchorsPem: authority.certificatePem, denyText: '' };
-    const trust = readTrust(texts);
-    const identity = await makeOperatorIdentity(authority, Date.now());
+  /** Trust first, then what is decided, then those who come in. */
+  async #serve(connection: KubeConnection, namespace: string, watches: ClusterWatches): Promise<void> {
+    const authority = await this.#insist('CA', () => openAuthority(connection, namespace, Date.now()));
+    const ledger = await this.#insist('Ledger', () => LedgerKeeper.open(connection, namespace));
+    const trust = new TrustKeeper({
+      connection,
+      namespace,
+      authority,
+      agents: this.#agents,
+      ledger,
+      survey: () => this.#keeper?.survey,
+      write: (decision) => this.#keeper?.write(decision),
+      overlay: (bundle) => this.#keeper?.overlay('TrustBundle', bundle) ?? bundle,
+      onChange: ({ isNewAuthority }) => void this.#refresh(isNewAuthority),
+      onProblem: (reason, message) => this.#emit({ event: 'warning', reason, message }),
+    });
+    this.#parts.defer(() => trust.close());
+    await this.#until(() => trust.isSynced);
+    this.#keeper = this.#keepHome(connection, watches, trust);
+    await trust.start();
+    this.#door = this.#makeDoor({ connection, namespace, ledger, trust });
+    await this.#door.open();
+    this.#keeper.notify();
+    const renewing = setInterval(() => void this.#refresh(false), renewEveryMs);
+    this.#parts.defer(() => clearInterval(renewing));
+    this.#tellStarted(namespace, trust);
+  }
+
+  #keepHome(connection: KubeConnection, watches: ClusterWatches, trust: TrustKeeper): HomeKeeper {
     const keeper = new HomeKeeper({
       connection,
       watches,
       agents: this.#agents,
       metrics: this.#metrics,
-      trust: () => texts,
+      trust: () => trust.texts,
+      bundle: (name) => trust.bundle(name),
+      keysInUse: () => this.#door?.keysInUse(Date.now()) ?? new Map(),
+      onLook: () => {
+        trust.notify();
+        this.#showAnchors(trust);
+      },
       emit: this.#emit,
     });
-    this.#keeper = keeper;
     this.#parts.defer(async () => keeper.close());
-    keeper.notify();
-    const enrolments = createEnrolments({
-      connection,
-      namespace,
-      authority: () => authority,
-      trust: () => texts,
-      survey: () => keeper.survey,
+    return keeper;
+  }
+
+  #makeDoor(parts: {
+    readonly connection: KubeConnection;
+    readonly namespace: string;
+    readonly ledger: LedgerKeeper;
+    readonly trust: TrustKeeper;
+  }): Door {
+    const { connection, namespace, ledger, trust } = parts;
+    const { listen, version } = this.#options;
+    const certifier = new Certifier({
+      authority: () => trust.authority,
+      ledger,
       onIssued: (client, role) => {
         this.#metrics.certificatesIssued.inc({ role });
         this.#emit({ event: 'enrolled', client, role });
       },
-      onRefused: (client, reason, message) => {
-        this.#metrics.refusals.inc({ reason });
-        this.#emit({ event: 'refused', client, reason, message });
-      },
     });
-    this.#listener = await this.#openListener({ identity, trust, enrolments });
-  }
-
-  async #openListener(parts: {
-    readonly identity: Identity;
-    readonly trust: TrustSet;
-    readonly enrolments: Enrolments;
-  }): Promise<AgentListener> {
-    const { identity, trust, enrolments } = parts;
-    const listener = await openAgentListener({
-      ...this.#options.listen,
-      identity: () => identity,
-      trust: () => trust,
-      version: this.#options.version,
-      onEnrol: (request) => enrolments.enrol(request),
-      onSession: (session) => {
-        this.#agents.open(session);
-        this.#tellSession(session);
-      },
-      onMessage: (session, message) => void this.#take(session, message, enrolments),
-      onClose: (session, reason) => {
-        if (!this.#agents.close(session, Date.now())) return;
-        this.#emit({ event: 'disconnected', client: session.leaf.name, reason });
-        this.#keeper?.notify();
-      },
+    const door = new Door({
+      connection,
+      namespace,
+      listen,
+      version,
+      agents: this.#agents,
+      trust,
+      certifier,
+      metrics: this.#metrics,
+      survey: () => this.#keeper?.survey,
+      onChange: () => this.#keeper?.notify(),
+      emit: this.#emit,
     });
-    this.#parts.defer(() => listener.close());
-    return listener;
+    this.#parts.defer(() => door.close());
+    return door;
   }
 
-  #tellSession({ leaf, version }: AgentSession): void {
-    this.#emit({ event: 'connected', client: leaf.name, version });
-    this.#keeper?.notify();
-  }
-
-  async #take(session: AgentSession, message: AgentMessage, enrolments: Enrolments): Promise<void> {
-    if (message.kind === 'report') {
-      this.#agents.report(session, message);
+  async #refresh(isNewAuthority: boolean): Promise<void> {
+    try {
+      await this.#door?.refresh(isNewAuthority);
       this.#keeper?.notify();
-    } else if (message.kind === 'request') {
-      session.send(await enrolments.certify(session.leaf.name, message.name, message.csrPem));
+      await this.#door?.renew();
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      this.#emit({ event: 'warning', reason: 'Issue', message });
     }
   }
-}
 
-function readTrust(texts: TrustTexts): TrustSet {
-  const trust = parseTrust(texts);
-  if (!trust.ok) throw new Error(`reading our own trust set: ${trust.detail}`);
-  return trust.value;
+  #showAnchors({ trust }: TrustKeeper): void {
+    const { anchorDays } = this.#metrics;
+    anchorDays.reset();
+    for (const { sha256, notAfterMs } of trust.anchors) {
+      anchorDays.set({ sha256 }, Math.floor((notAfterMs - Date.now()) / 86_400_000));
+    }
+  }
+
+  #tellStarted(namespace: string, { trust }: TrustKeeper): void {
+    this.#notReady = undefined;
+    this.#emit({ event: 'started', namespace, address: `:${this.port}`, anchors: trust.anchors.length });
+  }
 }

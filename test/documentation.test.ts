@@ -11,6 +11,7 @@ import {
 import type { Registry } from 'prom-client';
 import { createOperatorMetrics } from '../operator/metrics.ts';
 import { eventReasons } from '../operator/reconcile/events.ts';
+import { trustBundleReasons } from '../operator/reconcile/trust-reasons.ts';
 
 const root = path.join(import.meta.dirname, '..');
 const read = (file: string) => readFileSync(path.join(root, file), 'utf8');
@@ -64,7 +65,11 @@ describe('docs/commands.md', () => {
 
 describe('docs/conditions.md', () => {
   it('says of every reason what it means and what to do', () => {
-    const tables = { HomeServer: homeServerReasons, CameraClient: cameraClientReasons };
+    const tables = {
+      HomeServer: homeServerReasons,
+      CameraClient: cameraClientReasons,
+      TrustBundle: trustBundleReasons,
+    };
     const parts = Object.entries(tables).flatMap(([kind, types]) => [
       `## ${kind}`,
       '',

@@ -164,7 +164,9 @@ export class OperatorStream {
       for (const name of camerasIn(message)) await this.#askFor(name, files, send);
       await this.#materialize(message, files);
     } else if (message.kind === 'certificate') {
-      await replaceFile(certificateAt(files, message.name), message.certificatePem);
+      const isOwn = message.name === this.#options.name;
+      const file = isOwn ? files.serverCertificate : certificateAt(files, message.name);
+      await replaceFile(file, message.certificatePem);
       if (this.#snapshot !== undefined) await this.#materialize(this.#snapshot, files);
     } else if (message.kind === 'refused') {
       this.#options.emit({ event: 'warning', reason: message.reason, message: message.message });

@@ -5,6 +5,7 @@ import { createAuthority, type KeyedCertificate } from '../../protocol/issuing.t
 import type { KubeConnection } from '../kube/connection.ts';
 import { secrets } from '../kube/kinds.ts';
 import { createObject, getObject } from '../kube/objects.ts';
+import { decode, encode } from '../specs/trust-secret.ts';
 
 const tlsSecret = z.object({ data: z.object({ 'tls.crt': z.string(), 'tls.key': z.string() }) });
 
@@ -29,17 +30,10 @@ export async function openAuthority(
   return readAuthority(await getObject(connection, place)) ?? made;
 }
 
-function readAuthority(raw: unknown): KeyedCertificate | undefined {
+/** The CA in a Secret of kubernetes.io/tls shape; undefined where there is none. */
+export function readAuthority(raw: unknown): KeyedCertificate | undefined {
   const read = tlsSecret.safeParse(raw);
   if (!read.success) return undefined;
   const { data } = read.data;
   return { certificatePem: decode(data['tls.crt']), keyPem: decode(data['tls.key']) };
-}
-
-function encode(text: string): string {
-  return Buffer.from(text).toString('base64');
-}
-
-function decode(base64: string): string {
-  return Buffer.from(base64, 'base64').toString('utf8');
 }

@@ -1,6 +1,7 @@
 /** One look at the whole home: every status as it should be, every move, and when to look again. Pure. */
 import type { CameraClient, CameraClientStatus } from '../../crds/camera-client.ts';
 import type { HomeServer, HomeServerStatus } from '../../crds/home-server.ts';
+import type { TrustBundleStatus } from '../../crds/trust-bundle.ts';
 import { decideCameraClient } from './camera-client.ts';
 import { decideHomeServer } from './home-server.ts';
 import { cameraClientReasons, homeServerReasons } from './condition-reasons.ts';
@@ -10,8 +11,8 @@ import { hearingDueMs, updateHearing, type Hearing } from './hearing.ts';
 import { surveyWorld, type Survey } from './survey.ts';
 import { agentLostAfterMs, fullNameOf, settleMs, type InvalidResource, type World } from './world.ts';
 
-/** What one object's status should be. */
-export interface StatusDecision {
+/** What the status of a server or camera should be. */
+export interface HomeDecision {
   readonly kind: 'HomeServer' | 'CameraClient';
   /** `name` or `namespace/name`. */
   readonly key: string;
@@ -21,10 +22,20 @@ export interface StatusDecision {
   readonly events?: readonly EventNote[];
 }
 
+/** What the status of a TrustBundle should be. */
+export interface BundleDecision {
+  readonly kind: 'TrustBundle';
+  readonly key: string;
+  readonly status: TrustBundleStatus;
+}
+
+/** What one object's status should be. */
+export type StatusDecision = HomeDecision | BundleDecision;
+
 export interface Pass {
   readonly survey: Survey;
   readonly hearing: Hearing;
-  readonly statuses: readonly StatusDecision[];
+  readonly statuses: readonly HomeDecision[];
   /** When time alone will change something. */
   readonly dueMs?: number;
 }
@@ -42,13 +53,13 @@ export function decidePass(world: World, before: Hearing, invalid: readonly Inva
   return { survey, hearing, statuses, ...(dueMs === undefined ? {} : { dueMs }) };
 }
 
-function decideServer(server: HomeServer, survey: Survey): readonly StatusDecision[] {
+function decideServer(server: HomeServer, survey: Survey): readonly HomeDecision[] {
   const status = decideHomeServer(server, survey);
   if (status === undefined) return [];
   return [{ kind: 'HomeServer', key: server.metadata.name, status, events: serverEvents(server, status) }];
 }
 
-function decideCamera(camera: CameraClient, survey: Survey): readonly StatusDecision[] {
+function decideCamera(camera: CameraClient, survey: Survey): readonly HomeDecision[] {
   const status = decideCameraClient(camera, survey);
   if (status === undefined) return [];
   const move = findMove(camera, status);
@@ -58,7 +69,7 @@ function decideCamera(camera: CameraClient, survey: Survey): readonly StatusDeci
 function decideInvalid(
   { kind, name, message, generation, conditions }: InvalidResource,
   world: World,
-): StatusDecision {
+): HomeDecision {
   const verdict =
     kind === 'HomeServer'
       ? verdictsOf(homeServerReasons)('Ready', 'Invalid', message)

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { StatusDecision } from '../../operator/reconcile/pass.ts';
+import type { HomeDecision, StatusDecision } from '../../operator/reconcile/pass.ts';
 import { createStatusWriter } from '../../operator/status-writer.ts';
 
-const clients = (count: number): StatusDecision => ({
+const clients = (count: number): HomeDecision => ({
   kind: 'HomeServer',
   key: 'nuc',
   status: { clients: count },
@@ -91,7 +91,7 @@ describe('the writer of statuses', () => {
     writer.want({ ...clients(1), move });
     await run();
     await run();
-    expect(told.map((decision) => decision.move)).toEqual([move]);
+    expect(told).toMatchObject([{ move }]);
   });
 
   it('forgets an object that is gone', async () => {

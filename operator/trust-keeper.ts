@@ -1,0 +1,221 @@
+/** Keeps the home's trust set as TrustBundles, CA and ledger say: in the Secret that agents mount, and on live sessions. */
+import { z } from 'zod';
+import { caSecretName, trustSecretName } from '../crds/cluster.ts';
+import type { TrustTexts } from '../crds/operator-messages.ts';
+import { trustBundle, type TrustBundle } from '../crds/trust-bundle.ts';
+import { parseAnchors, type Anchor } from '../protocol/anchors.ts';
+import type { KeyedCertificate } from '../protocol/issuing.ts';
+import { parseTrust, type TrustSet } from '../protocol/trust.ts';
+import type { Agents } from './agents.ts';
+import { readAuthority } from './issue/authority.ts';
+import { assignmentsOf } from './issue/assignments.ts';
+import { deniedKeysOf, usesOf } from './issue/ledger.ts';
+import type { KubeConnection } from './kube/connection.ts';
+import { watchResources, type Informer } from './kube/informer.ts';
+import { configMaps, secrets, trustBundles } from './kube/kinds.ts';
+import { applyObject } from './kube/objects.ts';
+import type { LedgerKeeper } from './ledger-keeper.ts';
+import type { StatusDecision } from './reconcile/pass.ts';
+import type { Survey } from './reconcile/survey.ts';
+import { decideTrust, type TrustDecision } from './reconcile/trust.ts';
+import { decode, encode, keyOfSecret } from './specs/trust-secret.ts';
+
+export interface TrustKeeperOptions {
+  readonly connection: KubeConnection;
+  readonly namespace: string;
+  readonly authority: KeyedCertificate;
+  readonly agents: Agents;
+  readonly ledger: LedgerKeeper;
+  readonly survey: () => Survey | undefined;
+  readonly write: (decision: StatusDecision) => void;
+  /** A bundle with what we wrote last, while the watch is behind. */
+  readonly overlay: (bundle: object) => object;
+  /** The set or the CA is another one now. */
+  readonly onChange: (what: { readonly isNewAuthority: boolean }) => void;
+  readonly onProblem: (reason: string, message: string) => void;
+}
+
+/** What changes together is decided once. */
+const gatherMs = 150;
+
+export class TrustKeeper {
+  readonly #options: TrustKeeperOptions;
+  readonly #bundles: Informer;
+  readonly #secrets: Informer;
+  readonly #configMaps: Informer;
+  #authority: KeyedCertificate;
+  #texts: TrustTexts = { revision: 0, anchorsPem: '', denyText: '' };
+  #set: TrustSet = { anchors: [], deniedKeys: new Set(), deniedIds: new Set() };
+  #retained: ReadonlyMap<string, number> = new Map();
+  #timer: NodeJS.Timeout | undefined;
+  #working = Promise.resolve();
+  #isClosed = false;
+
+  constructor(options: TrustKeeperOptions) {
+    this.#options = options;
+    this.#authority = options.authority;
+    const { connection, namespace } = options;
+    const onChange = (): void => this.notify();
+    this.#bundles = watchResources({ connection, kind: trustBundles, onChange });
+    this.#secrets = watchResources({ connection, kind: secrets, namespace, onChange });
+    this.#configMaps = watchResources({ connection, kind: configMaps, namespace, onChange });
+  }
+
+  get isSynced(): boolean {
+    return [this.#bundles, this.#secrets, this.#configMaps].every(({ isSynced }) => isSynced);
+  }
+
+  get authority(): KeyedCertificate {
+    return this.#authority;
+  }
+
+  /** What agents are to have. */
+  get texts(): TrustTexts {
+    return this.#texts;
+  }
+
+  get trust(): TrustSet {
+    return this.#set;
+  }
+
+  get bundles(): readonly object[] {
+    return this.#bundles.list();
+  }
+
+  bundle(name: string): object | undefined {
+    return this.#bundles.get(name);
+  }
+
+  /** Reads what operators before have left, and decides for the first time. Call it when everything is synced. */
+  async start(): Promise<void> {
+    const secret = this.#secretData(trustSecretName);
+    this.#retained = readRetained(secret.get('retained.json'));
+    const revision = Number(secret.get('revision') ?? 0);
+    this.#take({
+      revision: Number.isSafeInteger(revision) ? revision : 0,
+      anchorsPem: secret.get('ca.crt') ?? '',
+      denyText: secret.get('deny.txt') ?? '',
+    });
+    await this.#decide();
+  }
+
+  notify(): void {
+    if (this.#isClosed || !this.isSynced) return;
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.#working = this.#working.then(() => this.#decide());
+    }, gatherMs);
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    for (const informer of [this.#bundles, this.#secrets, this.#configMaps]) informer.close();
+    await this.#working;
+  }
+
+  async #decide(): Promise<void> {
+    try {
+      this.#checkAuthority();
+      const decision = this.#judge();
+      if (decision === undefined) return;
+      for (const [key, status] of decision.statuses)
+        this.#options.write({ kind: 'TrustBundle', key, status });
+      await this.#keep(decision);
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      this.#options.onProblem('Trust', message);
+      if (!this.#isClosed) setTimeout(() => this.notify(), 5000).unref();
+    }
+  }
+
+  /** The CA's Secret was replaced: from now on the new one issues. */
+  #checkAuthority(): void {
+    const read = readAuthority(this.#secrets.get(keyOfSecret(this.#options.namespace, caSecretName)));
+    if (read === undefined || read.certificatePem === this.#authority.certificatePem) return;
+    this.#authority = read;
+    this.#options.onChange({ isNewAuthority: true });
+  }
+
+  #judge(): TrustDecision | undefined {
+    const { survey, ledger, agents } = this.#options;
+    const issuing = anchorOf(this.#authority);
+    if (issuing === undefined) {
+      this.#options.onProblem(
+        'CANotSelfSigned',
+        'the CA of the Secret homing-ca is not self-signed: Homing needs a root',
+      );
+      return undefined;
+    }
+    const nowMs = Date.now();
+    const isAssigned = assignmentsOf(survey());
+    const has = agents.trustRevisions();
+    return decideTrust({
+      nowMs,
+      bundles: this.#readBundles(),
+      read: (kind, name, key) => this.#readSource(kind, name, key),
+      issuing,
+      previous: this.#set.anchors,
+      retained: this.#retained,
+      uses: usesOf(ledger.ledger, isAssigned, nowMs),
+      deniedKeys: deniedKeysOf(ledger.ledger, isAssigned, nowMs),
+      synced: `${has.filter((revision) => revision >= this.#texts.revision).length}/${has.length}`,
+    });
+  }
+
+  #readBundles(): readonly TrustBundle[] {
+    const read = this.#bundles.list().map((raw) => trustBundle.safeParse(this.#options.overlay(raw)).data);
+    return read.filter((bundle) => bundle !== undefined);
+  }
+
+  async #keep({ anchorsPem, denyText, retained }: TrustDecision): Promise<void> {
+    const isSame = anchorsPem === this.#texts.anchorsPem && denyText === this.#texts.denyText;
+    this.#retained = retained;
+    if (isSame) return;
+    const revision = Math.max(this.#texts.revision + 1, Date.now());
+    // First those who are connected: an API server that is down must not hold up a denial.
+    this.#take({ revision, anchorsPem, denyText });
+    this.#options.onChange({ isNewAuthority: false });
+    const { connection, namespace } = this.#options;
+    await applyObject(connection, secrets, {
+      metadata: { name: trustSecretName, namespace },
+      data: {
+        'ca.crt': encode(anchorsPem),
+        'deny.txt': encode(denyText),
+        revision: encode(String(revision)),
+        'retained.json': encode(JSON.stringify(Object.fromEntries(retained))),
+      },
+    });
+  }
+
+  #take(texts: TrustTexts): void {
+    const trust = parseTrust(texts);
+    this.#texts = texts;
+    if (trust.ok) this.#set = trust.value;
+  }
+
+  #readSource(kind: 'configMap' | 'secret', name: string, key: string): string | undefined {
+    const { namespace } = this.#options;
+    if (kind === 'secret') return this.#secretData(name).get(key);
+    return configData.safeParse(this.#configMaps.get(keyOfSecret(namespace, name))).data?.data?.[key];
+  }
+
+  #secretData(name: string): ReadonlyMap<string, string> {
+    const raw = this.#secrets.get(keyOfSecret(this.#options.namespace, name));
+    const data = configData.safeParse(raw).data?.data ?? {};
+    return new Map(Object.entries(data).map(([key, value]) => [key, decode(value)]));
+  }
+}
+
+const configData = z.object({ data: z.record(z.string(), z.string()).optional() });
+
+function anchorOf({ certificatePem }: KeyedCertificate): Anchor | undefined {
+  const anchors = parseAnchors(certificatePem);
+  return anchors.ok ? anchors.value[0] : undefined;
+}
+
+function readRetained(text: string | undefined): ReadonlyMap<string, number> {
+  if (text === undefined || text === '') return new Map();
+  const read = z.record(z.string(), z.number()).safeParse(JSON.parse(text));
+  return new Map(Object.entries(read.data ?? {}));
+}
