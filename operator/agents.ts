@@ -37,6 +37,17 @@ export class Agents {
     );
   }
 
+  /** What agents say that they use, by the anchor that signed it: certificates, sessions, links. */
+  reportedUses(): ReadonlyMap<string, number> {
+    const uses = new Map<string, number>();
+    for (const { view } of this.#agents.values()) {
+      for (const [anchor, count] of Object.entries(view.report?.anchorUses ?? {})) {
+        uses.set(anchor, (uses.get(anchor) ?? 0) + count);
+      }
+    }
+    return uses;
+  }
+
   sessionOf(name: string): AgentSession | undefined {
     return this.#agents.get(name)?.session;
   }

@@ -157,7 +157,7 @@ export class TrustKeeper {
       issuing,
       previous: this.#set.anchors,
       retained: this.#retained,
-      uses: usesOf(ledger.ledger, isAssigned, nowMs),
+      uses: addUses(usesOf(ledger.ledger, isAssigned, nowMs), agents.reportedUses()),
       deniedKeys: deniedKeysOf(ledger.ledger, isAssigned, nowMs),
       synced: `${has.filter((revision) => revision >= this.#texts.revision).length}/${has.length}`,
     });
@@ -212,6 +212,15 @@ const configData = z.object({ data: z.record(z.string(), z.string()).optional() 
 function anchorOf({ certificatePem }: KeyedCertificate): Anchor | undefined {
   const anchors = parseAnchors(certificatePem);
   return anchors.ok ? anchors.value[0] : undefined;
+}
+
+/** Certificates that were issued, and what runs on older ones still. */
+function addUses(...maps: readonly ReadonlyMap<string, number>[]): ReadonlyMap<string, number> {
+  const sums = new Map<string, number>();
+  for (const [anchor, count] of maps.flatMap((map) => [...map])) {
+    sums.set(anchor, (sums.get(anchor) ?? 0) + count);
+  }
+  return sums;
 }
 
 function readRetained(text: string | undefined): ReadonlyMap<string, number> {
