@@ -7,7 +7,7 @@ import { Certifier } from './certifier.ts';
 import { watchCluster, type ClusterWatches } from './cluster-watches.ts';
 import { Door } from './door.ts';
 import { HomeKeeper } from './home-keeper.ts';
-import { openAuthority } from './issue/authority.ts';
+import { AuthorityError, openAuthority } from './issue/authority.ts';
 import { loadKubeConnection, type KubeConnection } from './kube/connection.ts';
 import { leaseOptions } from './lease-client.ts';
 import { holdsLease, takeLease, type LeaseOptions } from './lease-holding.ts';
@@ -153,6 +153,7 @@ class Operator implements RunningOperator {
 
   /** Again and again: a cluster that starts, a namespace that is not there yet. */
   async #insist<Value>(what: string, run: () => Promise<Value>): Promise<Value> {
+    let told = '';
     for (let waitMs = 500; ; waitMs = Math.min(waitMs * 2, 15_000)) {
       try {
         return await run();
@@ -160,7 +161,9 @@ class Operator implements RunningOperator {
         if (this.#abort.signal.aborted) throw error;
         const message = error instanceof Error ? error.message : String(error);
         this.#notReady = `${what}: ${message}`;
-        this.#emit({ event: 'warning', reason: what, message });
+        const reason = error instanceof AuthorityError ? error.reason : what;
+        if (message !== told) this.#emit({ event: 'warning', reason, message });
+        told = message;
         await sleep(waitMs, undefined, { signal: this.#abort.signal });
       }
     }

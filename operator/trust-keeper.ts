@@ -7,7 +7,7 @@ import { parseAnchors, type Anchor } from '../protocol/anchors.ts';
 import type { KeyedCertificate } from '../protocol/issuing.ts';
 import { parseTrust, type TrustSet } from '../protocol/trust.ts';
 import type { Agents } from './agents.ts';
-import { readAuthority } from './issue/authority.ts';
+import { judgeAuthority } from './issue/authority-rules.ts';
 import { assignmentsOf } from './issue/assignments.ts';
 import { deniedKeysOf, usesOf } from './issue/ledger.ts';
 import type { KubeConnection } from './kube/connection.ts';
@@ -44,6 +44,7 @@ export class TrustKeeper {
   readonly #secrets: Informer;
   readonly #configMaps: Informer;
   #authority: KeyedCertificate;
+  #authorityProblem: string | undefined;
   #texts: TrustTexts = { revision: 0, anchorsPem: '', denyText: '' };
   #set: TrustSet = { anchors: [], deniedKeys: new Set(), deniedIds: new Set() };
   #retained: ReadonlyMap<string, number> = new Map();
@@ -129,24 +130,24 @@ export class TrustKeeper {
     }
   }
 
-  /** The CA's Secret was replaced: from now on the new one issues. */
+  /** The CA's Secret was replaced: from now on the new one issues. One that is gone or wrong changes nothing while we run. */
   #checkAuthority(): void {
-    const read = readAuthority(this.#secrets.get(keyOfSecret(this.#options.namespace, caSecretName)));
-    if (read === undefined || read.certificatePem === this.#authority.certificatePem) return;
-    this.#authority = read;
-    this.#options.onChange({ isNewAuthority: true });
+    const { namespace, onChange, onProblem } = this.#options;
+    const secret = this.#secrets.get(keyOfSecret(namespace, caSecretName));
+    const verdict = judgeAuthority(secret, ['agents']);
+    if (verdict.kind === 'refuse' && verdict.message !== this.#authorityProblem) {
+      onProblem(verdict.reason, verdict.message);
+    }
+    this.#authorityProblem = verdict.kind === 'refuse' ? verdict.message : undefined;
+    if (verdict.kind !== 'use' || verdict.authority.certificatePem === this.#authority.certificatePem) return;
+    this.#authority = verdict.authority;
+    onChange({ isNewAuthority: true });
   }
 
   #judge(): TrustDecision | undefined {
     const { survey, ledger, agents } = this.#options;
     const issuing = anchorOf(this.#authority);
-    if (issuing === undefined) {
-      this.#options.onProblem(
-        'CANotSelfSigned',
-        'the CA of the Secret homing-ca is not self-signed: Homing needs a root',
-      );
-      return undefined;
-    }
+    if (issuing === undefined) return undefined;
     const nowMs = Date.now();
     const isAssigned = assignmentsOf(survey());
     const has = agents.trustRevisions();

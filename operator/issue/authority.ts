@@ -1,39 +1,66 @@
 /** The issuing CA: the Secret `homing-ca`, yours or made once. */
 import { z } from 'zod';
-import { caSecretName } from '../../crds/cluster.ts';
+import { caSecretName, trustSecretName } from '../../crds/cluster.ts';
 import { createAuthority, type KeyedCertificate } from '../../protocol/issuing.ts';
 import type { KubeConnection } from '../kube/connection.ts';
-import { secrets } from '../kube/kinds.ts';
+import { pathOf, secrets, trustBundles } from '../kube/kinds.ts';
 import { createObject, getObject } from '../kube/objects.ts';
-import { decode, encode } from '../specs/trust-secret.ts';
+import { encode } from '../specs/trust-secret.ts';
+import { judgeAuthority, type AuthorityVerdict } from './authority-rules.ts';
 
-const tlsSecret = z.object({ data: z.object({ 'tls.crt': z.string(), 'tls.key': z.string() }) });
+type Refusal = Extract<AuthorityVerdict, { readonly kind: 'refuse' }>;
 
-/** Reads the CA, or makes it. */
+/** There is no CA to issue with, for a reason that a person must look at. */
+export class AuthorityError extends Error {
+  override readonly name = 'AuthorityError';
+  readonly reason: Refusal['reason'];
+  constructor({ reason, message }: Refusal) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
+/**
+ * Reads the CA, or makes it where there never was one.
+ *
+ * @throws AuthorityError
+ */
 export async function openAuthority(
   connection: KubeConnection,
   namespace: string,
   nowMs: number,
 ): Promise<KeyedCertificate> {
   const place = { kind: secrets, name: caSecretName, namespace };
-  const present = readAuthority(await getObject(connection, place));
-  if (present !== undefined) return present;
+  const present = await getObject(connection, place);
+  const verdict = judgeAuthority(present, await findTraces(connection, namespace));
+  if (verdict.kind === 'use') return verdict.authority;
+  if (verdict.kind === 'refuse') throw new AuthorityError(verdict);
   const made = await createAuthority({ nowMs });
-  const object = {
-    apiVersion: 'v1',
-    kind: 'Secret',
-    type: 'kubernetes.io/tls',
-    metadata: { name: caSecretName, namespace },
-    data: { 'tls.crt': encode(made.certificatePem), 'tls.key': encode(made.keyPem) },
-  };
+  const data = { 'tls.crt': encode(made.certificatePem), 'tls.key': encode(made.keyPem) };
+  const metadata = { name: caSecretName, namespace };
+  const object = { apiVersion: 'v1', kind: 'Secret', type: 'kubernetes.io/tls', metadata, data };
   if (await createObject(connection, secrets, object)) return made;
-  return readAuthority(await getObject(connection, place)) ?? made;
+  throw new Error(`the Secret ${caSecretName} has just been made by somebody else, or has no CA in it`);
 }
 
-/** The CA in a Secret of kubernetes.io/tls shape; undefined where there is none. */
-export function readAuthority(raw: unknown): KeyedCertificate | undefined {
-  const read = tlsSecret.safeParse(raw);
-  if (!read.success) return undefined;
-  const { data } = read.data;
-  return { certificatePem: decode(data['tls.crt']), keyPem: decode(data['tls.key']) };
+const trustSecret = z.object({ data: z.record(z.string(), z.string()).optional() });
+const bundleList = z.object({
+  items: z.array(
+    z.object({
+      metadata: z.object({ name: z.string() }),
+      status: z.object({ anchors: z.array(z.unknown()).optional() }).optional(),
+    }),
+  ),
+});
+
+/** Where a CA of before is named: what agents trust, and what bundles say that was trusted. */
+async function findTraces(connection: KubeConnection, namespace: string): Promise<readonly string[]> {
+  const secret = await getObject(connection, { kind: secrets, name: trustSecretName, namespace });
+  const isTrusted = (trustSecret.safeParse(secret).data?.data?.['ca.crt'] ?? '') !== '';
+  const { body } = await connection.request({ method: 'GET', path: pathOf(trustBundles), timeoutMs: 15_000 });
+  const bundles = bundleList.parse(body).items.filter(({ status }) => (status?.anchors ?? []).length > 0);
+  return [
+    ...(isTrusted ? [`the Secret ${trustSecretName}`] : []),
+    ...bundles.map(({ metadata }) => `the TrustBundle ${metadata.name}`),
+  ];
 }

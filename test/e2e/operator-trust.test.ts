@@ -118,4 +118,37 @@ describeWith(['go', 'openssl'], 'trust of a home on a real API server', () => {
     expect((await trust()).anchors).toBe(before.anchors);
     await home.kubectl('delete', 'trustbundle', 'leak');
   });
+
+  it('starts without its CA never with another one: it says so, and goes on when the CA is back', async () => {
+    await home.operator?.stop('end');
+    const secret = JSON.parse(
+      await home.kubectl('-n', 'homing-system', 'get', 'secret', 'homing-ca', '-o', 'json'),
+    );
+    await home.kubectl('-n', 'homing-system', 'delete', 'secret', 'homing-ca');
+    const starting = home.startOperator();
+    await expect
+      .poll(
+        () => home.events.filter((event) => event.event === 'warning' && event.reason === 'CAMissing').length,
+        {
+          timeout: 20_000,
+        },
+      )
+      .toBe(1);
+    const { type, data } = secret;
+    const metadata = { name: 'homing-ca', namespace: 'homing-system' };
+    await home.apply({ apiVersion: 'v1', kind: 'Secret', metadata, type, data });
+    await starting;
+    await home.untilReason('homeserver', 'pi', 'Ready', 'AgentReady');
+    expect(
+      await home.kubectl(
+        '-n',
+        'homing-system',
+        'get',
+        'secret',
+        'homing-ca',
+        '-o',
+        String.raw`jsonpath={.data.tls\.crt}`,
+      ),
+    ).toBe(data['tls.crt']);
+  });
 });
