@@ -4,6 +4,7 @@ import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import { KubeConfig } from '@kubernetes/client-node';
 import { z } from 'zod';
 import { ConfigError } from '../../crds/config-error.ts';
+import { quote } from '../../protocol/result.ts';
 
 export interface KubeRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -45,9 +46,23 @@ export class KubeError extends Error {
 /** Reads a kubeconfig (or the usual places, or the pod's service account) and is ready to ask. */
 export async function loadKubeConnection(kubeconfigPath?: string, context?: string): Promise<KubeConnection> {
   const config = new KubeConfig();
-  if (kubeconfigPath === undefined) config.loadFromDefault();
-  else config.loadFromFile(kubeconfigPath);
-  if (context !== undefined) config.setCurrentContext(context);
+  try {
+    if (kubeconfigPath === undefined) config.loadFromDefault();
+    else config.loadFromFile(kubeconfigPath);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new ConfigError(
+      { file: kubeconfigPath ?? 'kubeconfig', message: `cannot be read: ${why}` },
+      { cause: error },
+    );
+  }
+  if (context !== undefined) {
+    const names = config.getContexts().map(({ name }) => name);
+    if (!names.includes(context)) {
+      throw new ConfigError(`the kubeconfig has no context ${quote(context)}: there are ${names.join(', ')}`);
+    }
+    config.setCurrentContext(context);
+  }
   const cluster = config.getCurrentCluster();
   // What client-node falls back to where it found nothing at all.
   if (cluster === null || cluster.server === 'http://localhost:8080') {

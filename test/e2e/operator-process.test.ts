@@ -1,46 +1,10 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
+import { writeFile } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { makeDefinitions } from '../../crds/definitions.ts';
 import { freePorts, runHoming } from '../support/agent-process.ts';
 import { startControlPlane, type ControlPlane } from '../support/control-plane.ts';
 import { describeWith } from '../support/needs.ts';
-
-const homingPath = new URL('../../bin/homing', import.meta.url).pathname;
-
-/** `homing operator --json` as a pod would run it. */
-class OperatorProcess {
-  readonly lines: string[] = [];
-  readonly #child: ChildProcess;
-
-  constructor(pod: string, args: readonly string[]) {
-    this.#child = spawn(homingPath, ['operator', '--json', ...args], {
-      env: { ...process.env, POD_NAME: pod },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    if (this.#child.stdout === null) throw new Error('no output');
-    createInterface({ input: this.#child.stdout }).on('line', (line) => this.lines.push(line));
-  }
-
-  /** Waits for a line that says this. */
-  async says(...words: readonly string[]): Promise<void> {
-    const holds = () => this.lines.some((line) => words.every((word) => line.includes(word)));
-    await expect
-      .poll(holds, { timeout: 40_000, message: `${words.join(' ')} in ${this.lines.join('\n')}` })
-      .toBe(true);
-  }
-
-  async ended(): Promise<number | null> {
-    if (this.#child.exitCode === null && this.#child.signalCode === null) await once(this.#child, 'exit');
-    return this.#child.exitCode;
-  }
-
-  async end(signal: NodeJS.Signals): Promise<number | null> {
-    this.#child.kill(signal);
-    return this.ended();
-  }
-}
+import { OperatorProcess } from '../support/operator-process.ts';
 
 describeWith(['go', 'openssl'], 'homing operator', () => {
   let plane: ControlPlane;
@@ -127,7 +91,6 @@ describeWith(['go', 'openssl'], 'homing operator', () => {
       contexts: [{ name: 'x', context: { cluster: 'c', user: 'u' } }],
       'current-context': 'x',
     });
-    const { writeFile } = await import('node:fs/promises');
     await writeFile(`${plane.kubeconfigPath}.unreachable`, kubeconfig);
     const operator = new OperatorProcess('pod-d', ['--kubeconfig', `${plane.kubeconfigPath}.unreachable`]);
     running.push(operator);
