@@ -4,7 +4,9 @@
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { benchFailOver } from './fail-over.ts';
+import { benchFlood } from './flood.ts';
 import { describeMachine, loadNow } from './machine.ts';
+import { benchImage } from './image.ts';
 import { benchMemory } from './memory.ts';
 import { benchRedirectLatency } from './redirect-latency.ts';
 import { benchRedirectStorm } from './redirect-storm.ts';
@@ -17,8 +19,10 @@ const benches: Readonly<Record<string, () => Promise<readonly Outcome[]>>> = {
   'redirect-latency': benchRedirectLatency,
   'redirect-storm': benchRedirectStorm,
   'fail-over': benchFailOver,
+  flood: benchFlood,
   streams: benchStreams,
   memory: benchMemory,
+  image: benchImage,
 };
 
 /** Where the figures are left for programs. */

@@ -40,6 +40,35 @@ const usedPartOfZod: Plugin = {
 };
 
 /**
+ * Of Kubernetes' client only its configuration is used: requests are our own. What it would send others with (undici, a
+ * megabyte of it) is left out, and would say so if it were ever called.
+ */
+const onlyKubeConfig: Plugin = {
+  name: 'only-kube-config',
+  setup: (context) => {
+    const client = path.join(top, 'node_modules/@kubernetes/client-node/dist');
+    context.onResolve({ filter: /^@kubernetes\/client-node$/ }, () => ({
+      path: path.join(client, 'config.js'),
+      sideEffects: false,
+    }));
+    context.onResolve({ filter: /^\.{1,2}\// }, ({ path: file, resolveDir }) => {
+      if (!resolveDir.startsWith(client) || !file.endsWith('.js')) return undefined;
+      return { path: path.join(resolveDir, file), sideEffects: false };
+    });
+    context.onResolve({ filter: /^undici$/ }, () => ({ path: 'undici', namespace: 'left-out' }));
+    context.onLoad({ filter: /.*/, namespace: 'left-out' }, () => ({ contents: leftOut }));
+  },
+};
+
+const leftOut = `
+const say = () => { throw new Error('undici is not in this bundle'); };
+export class Agent { constructor() { say(); } }
+export class ProxyAgent { constructor() { say(); } }
+export class FormData { constructor() { say(); } }
+export const fetch = say;
+`;
+
+/**
  * Writes `directory` anew and tells what went into which file. Names of functions are kept, so that a stack trace from
  * somebody's house can be read.
  */
@@ -58,7 +87,7 @@ export async function bundle(directory: string): Promise<Metafile> {
     target: 'node24',
     // With splitting, import() of a package in its CommonJS form gives nothing but a default export.
     mainFields: ['module', 'main'],
-    plugins: [onlyEnglish, usedPartOfZod],
+    plugins: [onlyEnglish, usedPartOfZod, onlyKubeConfig],
     minifySyntax: true,
     minifyWhitespace: true,
     // An error that nobody caught is shown with the line it came from.
