@@ -42,6 +42,8 @@ export interface Home {
 
 /** What changes together is looked at once. */
 const gatherMs = 100;
+/** A big home is looked at less often: looking costs a tenth of the time at most. */
+const restPerLook = 10;
 
 /** Opens it; the first look is at the first `notify`. */
 export function openHome(options: HomeOptions): Home {
@@ -50,22 +52,25 @@ export function openHome(options: HomeOptions): Home {
   let soon: NodeJS.Timeout | undefined;
   let due: NodeJS.Timeout | undefined;
   let isClosed = false;
+  let tookMs = 0;
+  const read = createReading();
   const look = (): void => {
     soon = undefined;
     const beganMs = Date.now();
-    const { world, invalid, rawByName } = readWorld(options, beganMs);
+    const { world, invalid, rawByName } = readWorld(options, read, beganMs);
     const pass = decidePass(world, hearing, invalid);
     ({ hearing } = pass);
     last = pass;
     for (const decision of pass.statuses) options.write(decision);
     sendSnapshots(pass, options, rawByName);
-    options.onPass(pass, Date.now() - beganMs);
+    tookMs = Date.now() - beganMs;
+    options.onPass(pass, tookMs);
     clearTimeout(due);
     if (pass.dueMs !== undefined) due = setTimeout(look, Math.max(pass.dueMs - Date.now(), 1));
   };
   return {
     notify() {
-      if (!isClosed) soon ??= setTimeout(look, gatherMs);
+      if (!isClosed) soon ??= setTimeout(look, Math.max(gatherMs, tookMs * restPerLook));
     },
     get last() {
       return last;
@@ -84,10 +89,32 @@ interface ReadHome {
   readonly rawByName: SnapshotParts['raw'];
 }
 
-function readWorld(options: HomeOptions, nowMs: number): ReadHome {
+/** Objects of a watch stay the same until they change: each is read once. */
+function createReading() {
+  const servers = new WeakMap<object, ReturnType<typeof readHomeServer>>();
+  const cameras = new WeakMap<object, ReturnType<typeof readCameraClient>>();
+  return {
+    server: (object: object) => remember(servers, object, readHomeServer),
+    camera: (object: object) => remember(cameras, object, readCameraClient),
+  };
+}
+
+function remember<Value>(
+  known: WeakMap<object, Value>,
+  object: object,
+  read: (object: object) => Value,
+): Value {
+  const before = known.get(object);
+  if (before !== undefined) return before;
+  const value = read(object);
+  known.set(object, value);
+  return value;
+}
+
+function readWorld(options: HomeOptions, reading: ReturnType<typeof createReading>, nowMs: number): ReadHome {
   const raw = options.raw();
-  const servers = raw.homeServers.map((object) => ({ object, read: readHomeServer(object) }));
-  const cameras = raw.cameraClients.map((object) => ({ object, read: readCameraClient(object) }));
+  const servers = raw.homeServers.map((object) => ({ object, read: reading.server(object) }));
+  const cameras = raw.cameraClients.map((object) => ({ object, read: reading.camera(object) }));
   const nodes = raw.nodes.flatMap((object) => readNode(object) ?? []);
   const all = [...servers, ...cameras];
   const world: World = {

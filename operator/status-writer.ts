@@ -33,6 +33,8 @@ class Writer implements StatusWriter {
   readonly #options: StatusWriterOptions;
   readonly #wanted = new Map<string, StatusDecision>();
   readonly #written = new Map<string, Written>();
+  /** The same object again while nothing changes: who reads it can remember what was read. */
+  readonly #overlays = new WeakMap<object, { readonly status: unknown; readonly object: object }>();
 
   constructor(options: StatusWriterOptions) {
     this.#options = options;
@@ -70,7 +72,18 @@ class Writer implements StatusWriter {
     const name = metadata.namespace === undefined ? metadata.name : `${metadata.namespace}/${metadata.name}`;
     const written = this.#written.get(`${kind} ${name}`);
     if (written === undefined) return object;
-    return { ...object, status: presentStatus(observedOf(object), written) };
+    const seen = observedOf(object);
+    const status = presentStatus(seen, written);
+    if (status === seen.status) return object;
+    return this.#overlaid(object, status);
+  }
+
+  #overlaid(object: object, status: unknown): object {
+    const before = this.#overlays.get(object);
+    if (before !== undefined && before.status === status) return before.object;
+    const overlaid = { ...object, status };
+    this.#overlays.set(object, { status, object: overlaid });
+    return overlaid;
   }
 }
 

@@ -17,12 +17,8 @@ export interface SnapshotParts {
 
 /** The snapshot for the server or native client called `name`, without its number. */
 export function makeSnapshot(name: string, survey: Survey, parts: SnapshotParts): Omit<Snapshot, 'revision'> {
-  const { world, duplicates } = survey;
-  const cameras = world.cameraClients.filter((camera) => !duplicates.has(claimantOf(camera)));
-  const bridged = cameras.filter(
-    (camera) => camera.spec.suspend !== true && isBridgeOf(name, camera, survey),
-  );
-  const suspended = world.cameraClients.filter((camera) => camera.spec.suspend === true);
+  const { world, suspended } = survey;
+  const bridged = (survey.assigned.get(name) ?? []).filter(({ spec }) => spec.suspend !== true);
   const servers = world.homeServers.filter(
     ({ metadata, spec }) => metadata.name === name || spec.external?.address !== undefined,
   );
@@ -37,16 +33,8 @@ export function makeSnapshot(name: string, survey: Survey, parts: SnapshotParts)
 }
 
 /** Names of the cameras whose certificates the agent called `name` may have: those that it is a bridge of. */
-export function camerasOf(name: string, survey: Survey): readonly string[] {
-  return survey.world.cameraClients
-    .filter((camera) => isBridgeOf(name, camera, survey) && !survey.duplicates.has(claimantOf(camera)))
-    .map(fullNameOf);
-}
-
-function isBridgeOf(name: string, camera: CameraClient, { bridges }: Survey): boolean {
-  const own = fullNameOf(camera);
-  if (camera.spec.source.native !== undefined) return own === name;
-  return bridges.get(own)?.servers.includes(name) === true;
+export function camerasOf(name: string, { assigned }: Survey): readonly string[] {
+  return (assigned.get(name) ?? []).map(fullNameOf);
 }
 
 /** Spec and names as they are in the API server: the agent's own schema reads them, newer or older than ours. */
