@@ -19,5 +19,5 @@ COPY --from=build /root-fs/base/ /
 COPY --from=build /root-fs/app/ /
 USER 65532:65532
 WORKDIR /opt/homing
-ENV PATH=/usr/bin UV_THREADPOOL_SIZE=16
+ENV PATH=/usr/bin UV_THREADPOOL_SIZE=16 MALLOC_ARENA_MAX=1
 ENTRYPOINT ["/usr/bin/tini", "--", "/opt/homing/bin/node", "--no-incremental-marking", "--max-semi-space-size=4", "/opt/homing/dist/homing.js"]

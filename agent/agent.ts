@@ -14,6 +14,7 @@ import { History } from './history.ts';
 import { openHomeServer, type HomeServerRun } from './home-server.ts';
 import { KnownServers } from './known-servers.ts';
 import { makePlan, type Plan, type PlanOptions, type ServerPlan } from './plan.ts';
+import { RecordingsClaim } from './recordings-claim.ts';
 import { searchByListening, searchFromServer } from './server-search.ts';
 import type { RunningServer, RunningServerStatus } from './server/server.ts';
 import { openStateFile, type StateFile } from './state-file.ts';
@@ -28,6 +29,8 @@ export interface AgentOptions extends PlanOptions {
   readonly state: string;
   /** @defaultValue `recordings` in `state` */
   readonly recordings?: string;
+  /** For all cameras' rings together. @defaultValue 256 MiB */
+  readonly ringBytes?: number;
   /** Folder that gets what each source gave, byte for byte. */
   readonly keepSource?: string;
   readonly version: string;
@@ -208,9 +211,12 @@ class Agent implements RunningAgent {
   async #openServer(plan: Plan, state: StateFile, trust: WatchedTrust): Promise<void> {
     const { state: directory, recordings = join(directory, 'recordings'), sinkHealthMs } = this.#options;
     if (plan.server === undefined) return;
+    const claim = new RecordingsClaim();
+    this.#parts.defer(() => claim.close());
     this.#home = await openHomeServer({
       plan: plan.server,
       recordings,
+      claim,
       state,
       trust,
       emit: this.#emit,
@@ -222,7 +228,7 @@ class Agent implements RunningAgent {
   }
 
   async #openBridges(plan: Plan, state: StateFile, trust: WatchedTrust): Promise<void> {
-    const { media, keepSource } = this.#options;
+    const { media, keepSource, ringBytes } = this.#options;
     this.#searched = plan.externalAddresses;
     const search =
       this.#server === undefined
@@ -236,6 +242,7 @@ class Agent implements RunningAgent {
       emit: this.#emit,
       ...(media === undefined ? {} : { media }),
       ...(keepSource === undefined ? {} : { keepSource }),
+      ...(ringBytes === undefined ? {} : { ringBytes }),
     });
     this.#parts.defer(async () => this.#bridges?.close());
     await this.#bridges.set(plan.cameras);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { createScanner } from '../protocol/media/scanners.ts';
 import { openClient, type RunningClient } from './client/client.ts';
 import type { ClientStatus } from './client/core-events.ts';
-import { createRingBudget } from './client/ring-budget.ts';
+import { type RingBudget, createRingBudget } from './client/ring-budget.ts';
 import { encodeSavedClient, parseSavedClient } from './client/saved-client.ts';
 import type { TrustView } from './client/transport.ts';
 import type { BridgedCamera } from './control/assignment.ts';
@@ -28,6 +28,8 @@ export interface BridgesOptions {
   readonly trust: TrustView;
   readonly search: ServerSearch;
   readonly state: StateFile;
+  /** For all rings together. @defaultValue 256 MiB */
+  readonly ringBytes?: number;
   readonly emit: EmitEvent;
 }
 
@@ -84,12 +86,13 @@ interface Bridge extends CertifiedCamera {
 /** Runs a client for each camera that it is given. */
 export class Bridges {
   readonly #options: BridgesOptions;
-  readonly #ringBudget = createRingBudget();
+  readonly #ringBudget: RingBudget;
   readonly #running = new Map<string, Bridge>();
   #isClosed = false;
 
   constructor(options: BridgesOptions) {
     this.#options = options;
+    this.#ringBudget = createRingBudget(options.ringBytes);
   }
 
   /** From now on these cameras: starts the new, restarts the changed, renews certificates, stops those that are gone. */

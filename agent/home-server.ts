@@ -6,6 +6,7 @@ import { ConfigError } from '../crds/config-error.ts';
 import { recordSettingsOf, serverConfigOf } from './control/settings.ts';
 import type { EmitEvent } from './events.ts';
 import type { ServerPlan } from './plan.ts';
+import type { RecordingsClaim } from './recordings-claim.ts';
 import { openServer, type RunningServer, type SinkOpener } from './server/server.ts';
 import { openRecordSink, type RecordingSink } from './sinks/record.ts';
 import type { StateFile } from './state-file.ts';
@@ -15,6 +16,7 @@ export interface HomeServerOptions {
   readonly plan: ServerPlan;
   /** Where `record` writes. */
   readonly recordings: string;
+  readonly claim: RecordingsClaim;
   readonly state: StateFile;
   readonly trust: LiveTrust;
   readonly emit: EmitEvent;
@@ -74,12 +76,18 @@ function describeUnbounded({ spec }: HomeServer): string {
 }
 
 function listSinks(
-  { plan, recordings, emit }: HomeServerOptions,
+  { plan, recordings, claim, emit }: HomeServerOptions,
   opened: RecordingSink[],
 ): readonly SinkOpener[] {
   return plan.resource.spec.sinks.flatMap(({ record }): SinkOpener[] => {
     if (record === undefined) return [];
-    const settings = { directory: recordings, scannerFor: createScanner, emit, ...recordSettingsOf(record) };
+    const settings = {
+      directory: recordings,
+      claim: async () => claim.take(recordings),
+      scannerFor: createScanner,
+      emit,
+      ...recordSettingsOf(record),
+    };
     const open: SinkOpener = async (listener) => {
       const sink = await openRecordSink(settings, listener);
       opened.push(sink);

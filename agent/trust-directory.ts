@@ -6,6 +6,7 @@ import { readFile, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { type TrustSet, emptyTrust } from '../protocol/trust.ts';
 import { within } from './clock.ts';
+import { type FileNotice, noticeFiles } from './file-notice.ts';
 import { ConfigError } from '../crds/config-error.ts';
 import type { BundleTexts } from './control/trust-sources.ts';
 import type { EmitEvent } from './events.ts';
@@ -24,8 +25,14 @@ export interface WatchedTrust extends LiveTrust {
   close(): Promise<void>;
 }
 
-/** Two looks must see the same before it is read, so that nothing half-written is: changes apply within a second. */
+/**
+ * Two looks must see the same before it is read, so that nothing half-written is. The second follows the first that sees a
+ * change at once, and the kernel tells when to look, if it can: a change applies in a fifth of a second, or else in half a one.
+ */
 const lookEveryMs = 200;
+const settleMs = 100;
+/** What the folder has for us; Kubernetes swaps `..data`. */
+const namesOfFolder = ['ca.crt', 'deny.txt', '..data'] as const;
 const maxFileBytes = 1 << 20;
 /** Its file system may hang. */
 const closeLimitMs = 5000;
@@ -57,6 +64,9 @@ class TrustWatcher implements WatchedTrust {
   #lastLook = '';
   #lastProblem = '';
   #timer: NodeJS.Timeout | undefined;
+  #notice: FileNotice | undefined;
+  /** The last look saw a change that is not settled. */
+  #isUnsettled = false;
   #working: Promise<void> = Promise.resolve();
   #isClosed = false;
 
@@ -80,6 +90,8 @@ class TrustWatcher implements WatchedTrust {
     const { trust, problems } = mergeTrust(emptyTrust, await this.#read());
     if (problems.length > 0) throw new ConfigError(problems.map((message) => ({ message })));
     this.#apply(trust);
+    if (this.#place === undefined) return;
+    this.#notice = noticeFiles(this.#place, namesOfFolder, () => this.#lookSoon());
     this.#lookLater();
   }
 
@@ -92,15 +104,24 @@ class TrustWatcher implements WatchedTrust {
   async close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#timer);
+    this.#notice?.close();
     this.#listeners.clear();
     await within(this.#working, closeLimitMs);
   }
 
-  #lookLater(): void {
-    if (this.#isClosed || this.#place === undefined) return;
+  /** While a look is under way, it is followed by the next one as soon as it finds a change. */
+  #lookSoon(): void {
+    if (this.#timer === undefined || this.#isUnsettled) return;
+    clearTimeout(this.#timer);
+    this.#lookLater(0);
+  }
+
+  #lookLater(afterMs = this.#isUnsettled ? settleMs : lookEveryMs): void {
+    if (this.#isClosed) return;
     this.#timer = setTimeout(() => {
+      this.#timer = undefined;
       this.#working = this.#working.then(() => this.#look()).finally(() => this.#lookLater());
-    }, lookEveryMs);
+    }, afterMs);
     // The watch alone keeps no process alive.
     this.#timer.unref();
   }
@@ -109,6 +130,7 @@ class TrustWatcher implements WatchedTrust {
     const look = await lookAt(this.#place);
     const isSettled = look === this.#lastLook;
     this.#lastLook = look;
+    this.#isUnsettled = look !== this.#readLook && !isSettled;
     if (look === this.#readLook || !isSettled) return;
     this.#readLook = look;
     await this.#readAndApply();

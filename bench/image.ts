@@ -90,9 +90,9 @@ async function idleMemory(
   args: readonly string[],
   atMost: number,
 ): Promise<Row> {
-  const { nodeFlags, fileThreads } = await readLaunch(top);
+  const { nodeFlags, variables } = await readLaunch(top);
   const program = [...nodeFlags, path.join(app, 'opt/homing/dist/homing.js'), command, ...args, '--json'];
-  const env = { PATH: process.env['PATH'], UV_THREADPOOL_SIZE: fileThreads };
+  const env = { PATH: process.env['PATH'], ...variables };
   const child = spawn(path.join(base, 'opt/homing/bin/node'), program, {
     env,
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -7,7 +7,7 @@ import { type Outcome, median } from './report.ts';
 import { until } from './until.ts';
 
 const clientCount = 1000;
-const rounds = 3;
+const rounds = Number(process.env['BENCH_ROUNDS'] ?? 3);
 const room = 2 * clientCount;
 const batch = 50;
 const settleMs = 1500;

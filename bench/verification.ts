@@ -59,8 +59,9 @@ async function openJobs(home: TestHome): Promise<{ readonly message: Uint8Array;
   if (!peeked.ok) throw new Error(peeked.detail);
   const { signedAttributes, signature } = peeked.value.message;
   const leafs = new LeafCache();
+  const key = identity.leaf.publicKey.object;
   const jobs = {
-    raw: () => verify('sha256', signedAttributes, identity.leaf.publicKey, signature),
+    raw: () => verify('sha256', signedAttributes, key, signature),
     known: () => verifyAnnouncement(message, home.trust, nowMs, leafs).ok,
     unknown: () => verifyAnnouncement(message, home.trust, nowMs).ok,
     peeked: () => peekAnnouncement(message).ok,

@@ -3,7 +3,7 @@ import { Command, Option } from 'commander';
 import { type RunningClient, openClient } from '../agent/client/client.ts';
 import { type ClientConfig, defaultClientConfig } from '../agent/client/core-events.ts';
 import { type Discovery, discoverServers } from '../agent/client/discovery.ts';
-import { createRingBudget, defaultRingBudgetBytes } from '../agent/client/ring-budget.ts';
+import { createRingBudget } from '../agent/client/ring-budget.ts';
 import { encodeSavedClient, parseSavedClient } from '../agent/client/saved-client.ts';
 import type { EmitEvent } from '../agent/events.ts';
 import { type StateFile, openStateFile } from '../agent/state-file.ts';
@@ -14,6 +14,7 @@ import { resolveServers } from './connect-servers.ts';
 import { keeping, mediaOf, sourceOf } from './connect-source.ts';
 import { printEvents } from './event-lines.ts';
 import { CommandError, exitCodes } from './output.ts';
+import { ringOption } from './ring-option.ts';
 
 interface ConnectFlags {
   readonly trust: string;
@@ -34,8 +35,6 @@ interface ConnectFlags {
   readonly ring: number;
   readonly json?: boolean;
 }
-
-const mebibyte = 1024 * 1024;
 
 const examples = `
 Examples:
@@ -83,11 +82,7 @@ export const connectCommand = new Command('connect')
     '--keep-source <dir>',
     'also write what the source gives, byte for byte: a reference for `homing check`',
   )
-  .addOption(
-    new Option('--ring <MiB>', 'memory for what is not safe at a server yet')
-      .default(defaultRingBudgetBytes / mebibyte)
-      .argParser(parseMebibytes),
-  )
+  .addOption(ringOption())
   .option('--json', 'print one JSON object a line for each event')
   .addHelpText('after', examples)
   .action(async (flags: ConnectFlags) => {
@@ -96,12 +91,6 @@ export const connectCommand = new Command('connect')
 
 function collect(value: string, before: readonly string[]): readonly string[] {
   return [...before, value];
-}
-
-function parseMebibytes(text: string): number {
-  const count = /^[0-9]{1,6}$/.test(text) ? Number(text) : 0;
-  if (count > 0) return count;
-  throw new CommandError(`--ring ${JSON.stringify(text)}: must be a whole number of MiB from 1 on`);
 }
 
 const featurePattern = /^[a-z0-9.-]{1,32}$/;
@@ -143,7 +132,7 @@ async function connect(flags: ConnectFlags, emit: EmitEvent): Promise<number> {
       ...(discovery === undefined ? {} : { discover: (onServer) => discovery.subscribe(onServer) }),
       openSource: flags.keepSource === undefined ? open : keeping(flags.keepSource, open),
       scannerFor: createScanner,
-      ringBudget: createRingBudget(flags.ring * mebibyte),
+      ringBudget: createRingBudget(flags.ring),
       saved: parseSavedClient(state?.read(section)),
       onSave: (saved) => state?.write(section, encodeSavedClient(saved)),
       emit,

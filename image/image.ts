@@ -19,10 +19,10 @@ export const defaultReference = `localhost/homing:${manifest.version}`;
 
 /** What runs in a container, and as whom. */
 export async function containerConfig(): Promise<Readonly<Record<string, unknown>>> {
-  const { nodeFlags, fileThreads } = await readLaunch(top);
+  const { nodeFlags, variables } = await readLaunch(top);
   return {
     User: `${containerUser}:${containerUser}`,
-    Env: ['PATH=/usr/bin', `UV_THREADPOOL_SIZE=${fileThreads}`],
+    Env: ['PATH=/usr/bin', ...Object.entries(variables).map(([name, value]) => `${name}=${value}`)],
     Entrypoint: ['/usr/bin/tini', '--', `${home}/bin/node`, ...nodeFlags, `${home}/dist/homing.js`],
     WorkingDir: home,
     Labels: {

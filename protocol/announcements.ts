@@ -106,7 +106,7 @@ export function verifyAnnouncement(
   if (leaf.value.role !== 'server') {
     return bad('role', `verifying an announcement: ${leaf.value.id} is a ${leaf.value.role}, not a server`);
   }
-  const signature = verifySignedMessage(signed, leaf.value.publicKey);
+  const signature = verifySignedMessage(signed, leaf.value.publicKey.object);
   return signature.ok ? readContent(signed, leaf.value) : signature;
 }
 

@@ -8,8 +8,9 @@ import {
 } from './certificate-extensions.ts';
 import { readCommonName } from './certificate-names.ts';
 import type { Certificate } from './certificate-parsing.ts';
-import { isStrongAlgorithm, readStrongKey } from './certificate-signature.ts';
+import { isStrongAlgorithm } from './certificate-signature.ts';
 import { isClientId, isClientName, isServerId, isServerName, operatorId } from './identifiers.ts';
+import { readLeafKey } from './leaf-key.ts';
 import { oids } from './oids.ts';
 import { type Bad, type Result, bad, good, quote } from './result.ts';
 import type { CertificateDropReason, Leaf, Role } from './trust.ts';
@@ -25,7 +26,7 @@ export function judgeLeafProfile(certificate: Certificate): Verdict<Profile> {
   if (!identity.ok) return identity;
   const purposes = judgePurposes(certificate, identity.value.role);
   if (purposes !== undefined) return purposes;
-  const publicKey = readStrongKey(certificate);
+  const publicKey = readLeafKey(certificate.spki);
   return publicKey === undefined
     ? bad('key-weak', 'the key is none of P-256, P-384, RSA of 2048 to 4096 bits')
     : good({ ...identity.value, publicKey });

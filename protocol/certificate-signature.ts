@@ -4,7 +4,7 @@ import type { Certificate } from './certificate-parsing.ts';
 import { oids } from './oids.ts';
 
 /** The certificate's key, if it is of a kind and size that is taken. */
-export function readStrongKey({ spki }: Certificate): KeyObject | undefined {
+export function readStrongKey({ spki }: Pick<Certificate, 'spki'>): KeyObject | undefined {
   try {
     const key = createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
     return isStrongKey(key) ? key : undefined;

@@ -1,7 +1,7 @@
 /** The trust set: CA certificates and deny list. Everything is checked against it. */
-import type { KeyObject } from 'node:crypto';
 import { type Anchor, anchorProblems, parseAnchors } from './anchors.ts';
 import { type ClientId, type ServerId, isClientId, isServerId, operatorId } from './identifiers.ts';
+import type { LeafKey } from './leaf-key.ts';
 import { type Result, bad, good, quote } from './result.ts';
 
 export interface TrustSet {
@@ -21,7 +21,7 @@ export interface Leaf {
   readonly name: string;
   /** Lower-case hexadecimal SHA-256 of SubjectPublicKeyInfo. */
   readonly spkiSha256: string;
-  readonly publicKey: KeyObject;
+  readonly publicKey: LeafKey;
   readonly notAfterMs: number;
   /** SHA-256 of the anchor that signed it; empty in our own, as it is not known who will judge it. */
   readonly anchorSha256: string;

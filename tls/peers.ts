@@ -74,10 +74,23 @@ export function verifyPeerLeaf(
   nowMs: number,
   leafs?: LeafCache,
 ): LeafVerdict {
-  const certificate = socket.getPeerX509Certificate();
+  const certificate = peerCertificateOf(socket);
   const verdict = verifyLeaf(certificate === undefined ? [] : [certificate.raw], trust, nowMs, leafs);
   if (verdict.ok || verdict.reason !== 'unknown-ca') return verdict;
   return findIntermediate(certificate, trust) ?? verdict;
+}
+
+interface PeerCertificate {
+  readonly certificate: ReturnType<TLSSocket['getPeerX509Certificate']>;
+}
+
+/** Who called has it from Node once only: a second `getPeerX509Certificate` gives what stood behind it in the chain, if anything. */
+const peerCertificates = new WeakMap<TLSSocket, PeerCertificate>();
+
+function peerCertificateOf(socket: TLSSocket): PeerCertificate['certificate'] {
+  const kept = peerCertificates.get(socket) ?? { certificate: socket.getPeerX509Certificate() };
+  if (kept.certificate !== undefined) peerCertificates.set(socket, kept);
+  return kept.certificate;
 }
 
 /** OpenSSL's opinion, where it found more than the date. */
@@ -102,7 +115,7 @@ function describeOpinion(socket: TLSSocket): string | undefined {
  * server's does not. Not `getPeerCertificate(true)`, which is empty once `getPeerX509Certificate` was called.
  */
 function findIntermediate(
-  leaf: ReturnType<TLSSocket['getPeerX509Certificate']>,
+  leaf: PeerCertificate['certificate'],
   trust: TrustSet,
 ): Bad<CertificateDropReason> | undefined {
   const issuer = leaf?.issuerCertificate;

@@ -28,6 +28,7 @@ export class ClientSessions {
   readonly #connections = new Map<SessionId, Connection>();
   /** Closed by us and not gone yet. */
   readonly #closing = new Set<Connection>();
+  readonly #runningOut = new WeakSet<Connection>();
 
   constructor(options: ClientSessionsOptions) {
     this.#options = options;
@@ -58,13 +59,24 @@ export class ClientSessions {
     for (const connection of this.#connections.values()) connection.keepAlive();
   }
 
-  /** Judges every server's certificate again. */
-  recheck(): void {
+  /**
+   * Judges every server's certificate again.
+   *
+   * @param soonMs certificates that run out before that moment (Unix) are to be replaced
+   * @returns whether there is one that is still good, and was not told of before
+   */
+  recheck(soonMs: number): boolean {
+    let runsOut = false;
     for (const connection of this.#connections.values()) {
       const { socket } = connection;
       const problem = socket === undefined ? undefined : this.#transport.recheck(socket);
       if (problem !== undefined) connection.distrust(problem);
+      else if (connection.expiresAtMs < soonMs && !this.#runningOut.has(connection)) {
+        this.#runningOut.add(connection);
+        runsOut = true;
+      }
     }
+    return runsOut;
   }
 
   /** Closes all that is still open; resolves when nothing is. */

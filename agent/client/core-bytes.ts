@@ -1,5 +1,6 @@
 /** The client's bytes, as offsets: what the source made, where one may cut, and what the ring still has to hold. */
 import type { Mark } from '../../protocol/media/scanner.ts';
+import { noteIdr } from './core-idr.ts';
 import type { ClientState, Session, Turn } from './core-state.ts';
 import { currentSession, limits, pinnedCut } from './core-state.ts';
 import { appendPoint, firstPointAtOrAbove, lastPointAtOrBelow, prunePoints, sumPoints } from './offsets.ts';
@@ -26,6 +27,7 @@ function takeMark(state: ClientState, mark: Mark): void {
   switch (mark.kind) {
     case 'cut':
       state.lastCut = mark;
+      noteIdr(state, mark);
       noteCut(state, mark.offset);
       // Without video a frame is what lies between two cuts: a line, an audio packet. A picture was noted already.
       noteFrame(state, mark.offset);

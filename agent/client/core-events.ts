@@ -123,7 +123,7 @@ export type ClientEvent =
   | { readonly kind: 'heard'; readonly server: Candidate }
   /** The client's share of the agent's ring budget changed. */
   | { readonly kind: 'share'; readonly bytes: number }
-  /** Our certificate was renewed, the key is the same: hand over to the same server. */
+  /** Our certificate was renewed, the key is the same, or the server's runs out: hand over to the same server. */
   | { readonly kind: 'renewed' }
   | { readonly kind: 'tick' };
 

@@ -10,6 +10,7 @@ import type {
   PhaseName,
   SessionId,
 } from './core-events.ts';
+import type { IdrRhythm } from './core-idr.ts';
 import type { OffsetList } from './offsets.ts';
 
 /** Times and bounds of the handover. Our choices; the rules that they belong to were model-checked. */
@@ -169,6 +170,7 @@ export interface ClientState {
   /** `value`: when the byte came. */
   readonly times: OffsetList;
   lastCut: CutMark | undefined;
+  idr: IdrRhythm | undefined;
   lastVideoPes: number;
   pes: { readonly offset: number; readonly pid: number }[];
   pids: readonly number[];

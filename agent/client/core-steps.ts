@@ -4,6 +4,7 @@
  * So [..., cut) is safe here and [cut, ...) there, whatever fails.
  */
 import { countRankMove, holdDown } from './core-budget.ts';
+import { isIdrNear } from './core-idr.ts';
 import { isLagging, isOverLagShare } from './core-lag.ts';
 import { beginSearch, takeOver } from './core-search.ts';
 import { closeSession, endSession, serverLabel } from './core-sessions.ts';
@@ -83,10 +84,21 @@ function chooseCut(
   phase: PhaseNamed<'waitCut'>,
 ): { offset: number; quality: string } | undefined {
   const from = Math.max(phase.from, state.ringStart);
-  const { lastCut } = state;
-  if (lastCut !== undefined && lastCut.offset >= from) return lastCut;
+  const { lastCut, idr } = state;
+  const isOver = state.ranMs >= phase.untilRanMs || state.isSourceEnded;
+  if (idr !== undefined && idr.last.offset >= from) return idr.last;
+  if (lastCut !== undefined && lastCut.offset >= from) {
+    return !isOver && isIdrNear(state) ? undefined : lastCut;
+  }
+  return isOver ? chooseAnyCut(state, phase, from) : undefined;
+}
+
+function chooseAnyCut(
+  state: ClientState,
+  phase: PhaseNamed<'waitCut'>,
+  from: number,
+): { offset: number; quality: string } | undefined {
   if (state.isSourceEnded) return { offset: state.produced, quality: 'end' };
-  if (state.ranMs < phase.untilRanMs) return undefined;
   if (state.lastVideoPes >= from) return { offset: state.lastVideoPes, quality: 'lossy' };
   if (state.ranMs < phase.untilRanMs + limits.cutWaitGraceMs) return undefined;
   return { offset: state.produced, quality: 'lossy' };

@@ -65,6 +65,7 @@ function noBytes(share: number) {
     frames: { points: [] },
     times: { points: [] },
     lastCut: undefined,
+    idr: undefined,
     lastVideoPes: -1,
     pes: [],
     pids: [],

@@ -9,18 +9,36 @@ import { type Peer, type ServerState, type Turn, hasAll, rankedPeer, referenceOf
 export function tellLists(turn: Turn): void {
   const { state, effects } = turn;
   /** Clients with the same wishes have the same list: most have none. */
-  const lists = new Map<string, readonly ServerReference[]>();
+  const lists = new Map<string, List>();
   for (const client of state.clients.values()) {
-    const wishes = JSON.stringify(client.wishes);
-    const servers = lists.get(wishes) ?? listServers(state, client.wishes, turn.nowMs);
-    lists.set(wishes, servers);
-    const text = JSON.stringify(servers);
+    const wishes = textOf(client.wishes);
+    const { servers, text } = lists.get(wishes) ?? listFor(state, client.wishes, turn.nowMs);
+    lists.set(wishes, { servers, text });
     for (const session of client.sessions.values()) {
       if (session.listed === text) continue;
       session.listed = text;
       effects.push({ kind: 'peers', session: session.number, servers });
     }
   }
+}
+
+interface List {
+  readonly servers: readonly ServerReference[];
+  readonly text: string;
+}
+
+function listFor(state: ServerState, wishes: Preferences, nowMs: number): List {
+  const servers = listServers(state, wishes, nowMs);
+  return { servers, text: JSON.stringify(servers) };
+}
+
+/** A client's wishes are an object of its hello's, which nobody changes: a thousand clients are looked at together. */
+const wishesTexts = new WeakMap<Preferences, string>();
+
+function textOf(wishes: Preferences): string {
+  const text = wishesTexts.get(wishes) ?? JSON.stringify(wishes);
+  wishesTexts.set(wishes, text);
+  return text;
 }
 
 /**

@@ -176,7 +176,8 @@ export function streamingSessions({ sessions }: Client): readonly Session[] {
 
 /** Only these can be sent elsewhere: a client ignores redirects of servers that it does not stream to. */
 export function isStreaming(client: Client): boolean {
-  return streamingSessions(client).length > 0;
+  for (const { phase } of client.sessions.values()) if (phase === 'streaming') return true;
+  return false;
 }
 
 /** The name of a server for people. */

@@ -15,8 +15,16 @@ import { restorePeers, save } from './core-saved.ts';
 import { beginShutdown, finishShutdown, shutdownAtMs } from './core-shutdown.ts';
 import type { ServerStart, ServerState, Turn } from './core-state.ts';
 
-/** A storm of events (a thousand hellos) is looked at together: at most a hundred evaluations a second. */
+/**
+ * A storm of events (a thousand hellos) is looked at together: at most a hundred evaluations a second, and fewer where each
+ * has more clients to look at, so that they never cost more than a few hundredths of the time.
+ */
 const leastBetweenEvaluationsMs = 10;
+const clientsAMillisecond = 20;
+
+function afterEvaluationMs({ clients, evaluatedAtMs }: ServerState): number {
+  return evaluatedAtMs + Math.max(leastBetweenEvaluationsMs, Math.ceil(clients.size / clientsAMillisecond));
+}
 
 /** A server that has not started: `start` must be its first event. */
 export function createServerState({ id, name, config, saved, random, healthMs }: ServerStart): ServerState {
@@ -163,7 +171,7 @@ function configure(turn: Turn, config: ServerConfig): void {
 function settle(turn: Turn): void {
   const { state, nowMs } = turn;
   returnFeatures(turn);
-  const dueMs = state.isDirty ? state.evaluatedAtMs + leastBetweenEvaluationsMs : state.evaluateAtMs;
+  const dueMs = state.isDirty ? afterEvaluationMs(state) : state.evaluateAtMs;
   if (nowMs >= dueMs) evaluate(turn);
   finishShutdown(turn);
   announce(turn);
@@ -181,7 +189,7 @@ function evaluate(turn: Turn): void {
 }
 
 function wake({ state, nowMs, effects }: Turn): void {
-  const dirtyMs = state.isDirty ? state.evaluatedAtMs + leastBetweenEvaluationsMs : Infinity;
+  const dirtyMs = state.isDirty ? afterEvaluationMs(state) : Infinity;
   const dueMs = Math.min(
     dirtyMs,
     state.evaluateAtMs,

@@ -18,6 +18,8 @@ import type { Sink, SinkListener, SinkStream, StreamAddress } from './sink.ts';
 export interface RecordOptions extends RetentionLimits {
   /** Made where it is missing. */
   readonly directory: string;
+  /** Called when the folder is there and nothing in it was touched; where it rejects, nothing will be. */
+  readonly claim?: () => Promise<void>;
   /** `Synced` survives a power loss, `Written` the death of the process. Default `Synced`. */
   readonly durability?: Durability;
   /** Space of the file system that is left to others; default 2 GiB. Without it the feature goes. */
@@ -55,7 +57,7 @@ export async function openRecordSink(options: RecordOptions, listener: SinkListe
     const message = `opening ${options.directory} has taken ${stuckMs / 1000} s: the server starts when it is there`;
     options.emit({ event: 'warning', reason: 'SinkUnhealthy', message });
   }, stuckMs);
-  const { files, cutOffBytes } = await prepare(options.directory).finally(() => clearTimeout(tellHanging));
+  const { files, cutOffBytes } = await prepare(options).finally(() => clearTimeout(tellHanging));
   if (cutOffBytes > 0) {
     const message = `${cutOffBytes} bytes that the last run had written but not made safe were cut off`;
     options.emit({ event: 'warning', reason: 'RecordingCutBack', message });
@@ -77,8 +79,9 @@ function boundsOf({
   };
 }
 
-async function prepare(directory: string): ReturnType<typeof recoverRecordings> {
+async function prepare({ directory, claim }: RecordOptions): ReturnType<typeof recoverRecordings> {
   await mkdir(directory, { recursive: true, mode: 0o750 });
+  await claim?.();
   return recoverRecordings(directory);
 }
 

@@ -196,7 +196,7 @@ describe('one agent', () => {
     expect(await agent.end()).toBe(1);
   });
 
-  it('keeps a second agent from its state and from its port', async () => {
+  it('keeps a second agent from its state, its port and its recordings', async () => {
     round += 1;
     const [port = 0, otherPort = 0] = ports;
     const resources = await write('first.yaml', serverText('pi', port));
@@ -218,6 +218,16 @@ describe('one agent', () => {
     expect(samePort.stderr).toContain(
       `homing: spec.listen.port: found ${port}, which this machine does not give: listen EADDRINUSE`,
     );
+    const sameRecordings = await runHoming(
+      'agent',
+      ...argsOf({ resources: other, name: 'nuc' }),
+      '--recordings',
+      join(stateOf('pi'), 'recordings'),
+    );
+    expect(sameRecordings).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('another agent records there: give each agent a --recordings folder'),
+    });
     expect(await agent.end()).toBe(0);
   });
 });
@@ -251,7 +261,7 @@ describe('wrong use ends with code 2 and says what would be right', () => {
   });
 
   it.each([
-    [['agent'], "required option '--resources <path>' not specified"],
+    [['agent'], "required option '--name <name>' not specified"],
     [
       ['agent', '--resources', 'x', '--name', 'pi', '--state', '/nonexistent/x', '--cert', 'a'],
       '--cert and --key go together: --key is missing',
@@ -260,7 +270,11 @@ describe('wrong use ends with code 2 and says what would be right', () => {
       ['agent', '--resources', '/nonexistent', '--name', 'pi', '--state', '/nonexistent/x'],
       '/nonexistent: cannot be read: is not there',
     ],
-    [['status'], "required option '--state <dir>' not specified"],
+    [
+      ['agent', '--resources', 'x', '--name', 'pi', '--state', '/nonexistent/x', '--ring', '0'],
+      '--ring "0": must be a whole number of MiB from 1 on',
+    ],
+    [['status', '--state'], "option '--state <dir>' argument missing"],
   ])('%j', async (args, message) => {
     const { code, stderr } = await runHoming(...args);
     expect(code).toBe(2);

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { mintHome } from '../support/certificates.ts';
@@ -12,6 +13,7 @@ afterEach(async () => home.close());
 
 /** Far above what anything here takes, and far below the 50 s that a shutdown may take. */
 const atOnceMs = 25_000;
+const dayMs = 86_400_000;
 
 describe('draining', () => {
   it('moves a camera away where it can go, keeps it where it cannot, and ends at once where nobody can take it', async () => {
@@ -101,7 +103,6 @@ describe('certificates', () => {
     const [renewed] = await shed.until('handedOver');
     expect(renewed).toMatchObject({ from: 'pi', to: 'pi', reason: 'renewed', framesLost: 0 });
 
-    const dayMs = 86_400_000;
     const old = await home.renew('pi', { days: 100, nowMs: Date.now() - 80 * dayMs });
     await home.writeIdentity('pi', 'pi', old);
     const [warning] = await pi.until('warning', ({ reason }) => reason === 'CertificateExpiry');
@@ -114,6 +115,46 @@ describe('certificates', () => {
     await pi.until('warning', ({ reason }) => reason === 'RestartNeeded');
     expect(await shownCertificate(home.portOf('pi'))).toEqual(Buffer.from(old.certificateDer));
     expect(pi.of('left')).toEqual([]);
+    await home.expectNothingLost();
+  });
+});
+
+describe('a server’s certificate that runs out in a session', () => {
+  const runsOutIn = (ms: number) => home.renew('pi', { days: 1, nowMs: Date.now() - dayMs + ms });
+  const renewPi = async (): Promise<void> => {
+    const renewed = await home.renew('pi');
+    await home.writeIdentity('pi', 'pi', renewed);
+    await expect
+      .poll(() => shownCertificate(home.portOf('pi')), { timeout: 20_000 })
+      .toEqual(Buffer.from(renewed.certificateDer));
+  };
+  /** The trust set changes, and all are looked at again, as they are each hour. */
+  const lookAgain = (line: string) => home.writeTrust('shed', 'deny.txt', `${line}\n`);
+
+  it('is left for its renewed one by a handover, or, once it has run out, by a replay; nothing is lost', async () => {
+    await home.addServer('pi');
+    await home.addBridge('shed', ['door']);
+    await home.writeIdentity('pi', 'pi', await runsOutIn(3_600_000));
+    await home.start('pi');
+    const shed = await home.start('shed');
+    await shed.until('connected');
+    await renewPi();
+    await lookAgain('ab:AAAAAAAAAAAAAAAAAAAAAA');
+    const [renewed] = await shed.until('handedOver');
+    expect(renewed).toMatchObject({ from: 'pi', to: 'pi', reason: 'renewed', framesLost: 0 });
+    expect(shed.of('disconnected')).toEqual([]);
+
+    const lastMs = Date.now() + 10_000;
+    await home.writeIdentity('pi', 'pi', await runsOutIn(10_000));
+    await shed.until('connected');
+    await home.writeIdentity('shed', 'door', await home.renew('door'));
+    await shed.until('handedOver', () => true, 2);
+    await renewPi();
+    await sleep(Math.max(0, lastMs + 1000 - Date.now()));
+    await lookAgain('ab:BBBBBBBBBBBBBBBBBBBBBB');
+    const [lost] = await shed.until('disconnected');
+    expect(lost).toMatchObject({ from: 'pi', reason: expect.stringContaining('untrusted') });
+    await shed.until('handedOver', () => true, 3);
     await home.expectNothingLost();
   });
 });

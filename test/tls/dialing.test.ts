@@ -102,6 +102,17 @@ describe('a call', () => {
     });
   });
 
+  it('is judged by its caller again and again, and refused once its server is denied', async () => {
+    const { endpoint } = await listen(pi);
+    const { socket } = await dial(endpoint);
+    for (let look = 0; look < 3; look += 1) {
+      expect(verifyPeer(socket, trust, nowMs)).toMatchObject({ ok: true, value: { name: 'pi' } });
+    }
+    const denying = trustOf(ca.pem, `sha256:${pi.leaf.spkiSha256}`);
+    expect(verifyPeer(socket, denying, nowMs)).toMatchObject({ ok: false, reason: 'denied' });
+    expect(verifyPeer(socket, trusting(stranger), nowMs)).toMatchObject({ ok: false, reason: 'unknown-ca' });
+  });
+
   it('is of TLS 1.3, and never a resumed one', async () => {
     const { endpoint } = await listen(pi);
     const first = await dial(endpoint);

@@ -85,6 +85,92 @@ describe('a redirect, step by step', () => {
     expect(script.of('begin')).toMatchObject([{ session: script.session('B'), offset: 20, why: 'handover' }]);
   });
 
+  describe('of a stream whose IDR pictures come every 2 s, with open places to cut at between', () => {
+    /** Streams up to 100 ms behind its third IDR picture, then is redirected and welcomed. */
+    function untilMixedWelcome(cutWaitMs = 10_000): ClientScript {
+      const script = new ClientScript({ config: { cutWaitMs } });
+      script.welcome('A');
+      for (let half = 0; half <= 8; half += 1) {
+        mark(script, half % 4 === 0 ? 'idr' : 'recovery');
+        pass(script, half === 8 ? 100 : 500);
+      }
+      script.redirect('A', 'B');
+      script.welcome('B');
+      return script;
+    }
+
+    function mark(script: ClientScript, quality: 'idr' | 'recovery'): number {
+      const offset = script.core.produced;
+      script.produce(10, [{ kind: 'cut', offset, quality }]);
+      script.ackAll('A');
+      return offset;
+    }
+
+    /** The camera gives a frame each 100 ms. */
+    function pass(script: ClientScript, ms: number): void {
+      for (let passedMs = 0; passedMs < ms; passedMs += 100) {
+        script.nowMs += 100;
+        script.produce(1);
+        script.ackAll('A');
+      }
+    }
+
+    it('waits for the IDR picture', () => {
+      const script = untilMixedWelcome();
+      for (const wait of [400, 500, 500]) {
+        pass(script, wait);
+        mark(script, 'recovery');
+        expect(script.told('cut')).toEqual([]);
+      }
+      pass(script, 500);
+      const offset = mark(script, 'idr');
+      expect(script.told('cut')).toMatchObject([{ offset, quality: 'idr' }]);
+    });
+
+    it('takes another place where that picture does not come in time', () => {
+      const script = untilMixedWelcome();
+      pass(script, 400);
+      mark(script, 'recovery');
+      pass(script, 2000);
+      expect(script.told('cut')).toEqual([]);
+      const offset = mark(script, 'recovery');
+      pass(script, 400);
+      expect(script.told('cut')).toMatchObject([{ offset, quality: 'recovery' }]);
+    });
+
+    it('waits no longer than `cutWait`', () => {
+      const script = untilMixedWelcome(1000);
+      pass(script, 400);
+      const offset = mark(script, 'recovery');
+      pass(script, 500);
+      expect(script.told('cut')).toEqual([]);
+      pass(script, 200);
+      expect(script.told('cut')).toMatchObject([{ offset, quality: 'recovery' }]);
+    });
+
+    it('takes the IDR picture also where another place is told with it', () => {
+      const script = untilMixedWelcome();
+      pass(script, 1900);
+      const offset = script.core.produced;
+      script.produce(20, [
+        { kind: 'cut', offset, quality: 'idr' },
+        { kind: 'cut', offset: offset + 10, quality: 'recovery' },
+      ]);
+      expect(script.told('cut')).toMatchObject([{ offset, quality: 'idr' }]);
+    });
+
+    it('takes any place where only one IDR picture was ever seen', () => {
+      const script = new ClientScript();
+      script.welcome('A');
+      mark(script, 'idr');
+      pass(script, 500);
+      script.redirect('A', 'B');
+      script.welcome('B');
+      const offset = mark(script, 'recovery');
+      expect(script.told('cut')).toMatchObject([{ offset, quality: 'recovery' }]);
+    });
+  });
+
   it('begins at B only when A has made everything up to the cut durable', () => {
     const script = untilEnd();
     script.ack('A', 109);
