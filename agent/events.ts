@@ -89,6 +89,7 @@ export type AgentEvent =
       readonly message: string;
     })
   | (Base<'trust'> & { readonly anchors: number; readonly denied: number; readonly message: string })
+  | (Base<'operator'> & { readonly isConnected: boolean; readonly message: string })
   | (Base<'warning'> & { readonly reason: string; readonly message: string; readonly client?: string })
   | (Base<'stopped'> & { readonly reason: string });
 

@@ -1,18 +1,17 @@
 /** `homing agent`: one machine's part of the home, from resource files. */
-import { flushCompileCache } from 'node:module';
-import { readFile } from 'node:fs/promises';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
 import { runAgent, type AgentOptions, type RunningAgent } from '../agent/agent.ts';
 import { runOperatedAgent, type OperatedAgentOptions } from '../agent/operated-agent.ts';
 import { present } from '../crds/present.ts';
+import { tidyAfterStart } from './after-start.ts';
 import { printEvents } from './event-lines.ts';
 import { CommandError, exitCodes, printNote } from './output.ts';
+import { addOperatorOptions, operatorOf, type OperatorFlags } from './operator-options.ts';
+import { ringOption } from './ring-option.ts';
 
-interface AgentFlags {
+interface AgentFlags extends OperatorFlags {
   readonly resources?: string;
-  readonly operator?: Place;
-  readonly ca?: string;
   readonly tokenFile?: string;
   readonly credentialsDir?: string;
   readonly name: string;
@@ -24,30 +23,30 @@ interface AgentFlags {
   readonly key?: string;
   readonly clientCerts?: string;
   readonly keepSource?: string;
+  readonly ring: number;
   readonly sinkHealthMs?: number;
   readonly json?: boolean;
 }
 
-/** The subcommand, for cli/main.ts. */
-export const agentCommand = new Command('agent')
-  .description('Runs the server and the cameras of this machine, as resource files say.')
+const command = new Command('agent')
+  .description('Runs the server and the cameras of this machine, as resource files or an operator say.')
   .option(
     '--resources <path>',
     'HomeServer, CameraClient, TrustBundle, Secret, ConfigMap: a file or a folder',
-  )
-  .option(
-    '--operator <host:port>',
-    'instead of files and certificates: the operator of a cluster',
-    parsePlace,
-  )
-  .option('--ca <file>', "with --operator: the CA certificate that its operator's is signed by")
+  );
+
+/** The subcommand, for cli/main.ts. */
+export const agentCommand = addOperatorOptions(command)
   .option('--token-file <file>', 'with --operator: a service account token for the audience homing')
-  .option('--credentials-dir <dir>', "with --operator: a folder in memory for cameras' passwords")
+  .option('--credentials-dir <dir>', "with --operator: a folder in memory (tmpfs) for cameras' passwords")
   .requiredOption('--name <name>', "this agent's name: its HomeServer's, and what cameras call their bridge")
   .requiredOption('--state <dir>', 'what it must remember over a restart; one folder for each agent')
   .option('--recordings <dir>', 'where to record (default: STATE/recordings)')
   .option('--media <dir>', 'files that cameras with a file source play')
-  .option('--trust <path>', 'ca.crt, or a folder with ca.crt and deny.txt; united with the TrustBundles')
+  .option(
+    '--trust <path>',
+    'ca.crt, or a folder with ca.crt and deny.txt; united with the TrustBundles (with --operator: with revision too, and the higher one counts)',
+  )
   .option('--cert <file>', "the server's certificate")
   .option('--key <file>', 'its key')
   .option(
@@ -58,6 +57,7 @@ export const agentCommand = new Command('agent')
     '--keep-source <dir>',
     'also write what each source gives, byte for byte: a reference for `homing check`',
   )
+  .addOption(ringOption())
   .addOption(new Option('--sink-health-ms <ms>', 'for tests').argParser(Number).hideHelp())
   .option('--json', 'print one JSON object a line for each event')
   .addHelpText(
@@ -73,48 +73,41 @@ Examples:
   homing agent --resources home.yaml --name nuc --state /var/lib/homing --trust ca.crt --cert nuc.crt --key nuc.key
   homing agent --resources house/ --name pi --state /var/lib/homing --cert pi.crt --key pi.key --client-certs certs/
   homing agent --resources cameras.yaml --name shed --state state/ --trust ca.crt --client-certs certs/ --json
-  homing agent --operator 192.168.1.5:17330 --ca ca.crt --name shed --state /var/lib/homing`,
+  homing agent --operator 192.168.1.5:17330 --ca sha256:5f…c1 --name shed --state /var/lib/homing`,
   )
   .action(async (flags: AgentFlags) => {
     const emit = printEvents({ json: flags.json === true });
     const agent =
       flags.operator === undefined
         ? await runAgent(optionsOf(flags), emit)
-        : await runOperatedAgent(await operatedOptionsOf(flags, flags.operator), emit);
-    // Not only at the end: a box whose plug is pulled has no end, and should start fast too.
-    flushCompileCache();
+        : await runOperatedAgent(operatedOptionsOf(flags), emit);
+    tidyAfterStart();
     await stopOnSignal(agent);
   });
 
-interface Place {
-  readonly host: string;
-  readonly port: number;
-}
-
-function parsePlace(text: string): Place {
-  const match = /^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):(\d{1,5})$/.exec(text);
-  const port = Number(match?.[2]);
-  if (match === null || port < 1 || port > 65_535) throw new InvalidArgumentError('must be HOST:PORT');
-  return { host: (match[1] ?? '').replaceAll(/[[\]]/g, ''), port };
-}
-
-async function operatedOptionsOf(flags: AgentFlags, operator: Place): Promise<OperatedAgentOptions> {
-  const { ca, name, state, recordings, media, keepSource, sinkHealthMs, tokenFile, credentialsDir } = flags;
-  if (ca === undefined) throw new CommandError('--operator needs --ca FILE: nobody is trusted on first use');
-  const given = { recordings, media, keepSource, sinkHealthMs, tokenFile, credentials: credentialsDir };
+function operatedOptionsOf(flags: AgentFlags): OperatedAgentOptions {
+  const { resources, cert, key, clientCerts } = flags;
+  if ([resources, cert, key, clientCerts].some((given) => given !== undefined)) {
+    throw new CommandError(
+      '--operator brings resources and certificates: without --resources, --cert, --key, --client-certs',
+    );
+  }
+  const { name, state, recordings, media, trust, keepSource, sinkHealthMs, tokenFile, credentialsDir } =
+    flags;
+  const credentials = credentialsDir;
   return {
-    operator,
-    caPem: await readFile(ca, 'utf8'),
+    ...operatorOf(flags, process.env),
     name,
     state,
+    ringBytes: flags.ring,
     version: manifest.version,
-    ...present(given),
+    ...present({ recordings, media, trust, keepSource, sinkHealthMs, tokenFile, credentials }),
   };
 }
 
 function optionsOf(flags: AgentFlags): AgentOptions {
   const { cert, key, clientCerts, resources, name, state } = flags;
-  const { recordings, media, trust, keepSource, sinkHealthMs } = flags;
+  const { recordings, media, trust, keepSource, sinkHealthMs, ring } = flags;
   if (resources === undefined) throw new CommandError('say --resources PATH, or --operator HOST:PORT');
   if ((cert === undefined) !== (key === undefined)) {
     throw new CommandError(
@@ -125,6 +118,7 @@ function optionsOf(flags: AgentFlags): AgentOptions {
     resources,
     name,
     state,
+    ringBytes: ring,
     ...present({ recordings, media, trust, keepSource, sinkHealthMs }),
     version: manifest.version,
     ...(cert === undefined || key === undefined ? {} : { certificate: { certPath: cert, keyPath: key } }),

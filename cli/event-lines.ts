@@ -89,6 +89,7 @@ const formats: { readonly [Name in AgentEvent['event']]: (event: EventOf<Name>) 
     line('trust', 'magenta', [
       `${count(e.anchors, 'CA certificate')}, ${e.denied} denied${e.message === '' ? '' : `: ${e.message}`}`,
     ]),
+  operator: ({ isConnected, message }) => line('operator', isConnected ? 'green' : 'yellow', [message]),
   warning: (e) => line('warning', 'yellow', [e.client ?? '', `${e.message} (${e.reason})`]),
   stopped: (e) => line('stopped', 'bold', [e.reason]),
 };

@@ -2,6 +2,7 @@
 import type { CameraReport, Report, ServerReport } from '../../crds/operator-messages.ts';
 import { formatEndpoint } from '../../protocol/endpoints.ts';
 import type { AgentStatus } from '../agent.ts';
+import type { HeldCertificate } from './operator-certificates.ts';
 
 /** What is in use of what the operator sent. */
 export interface InUse {
@@ -11,24 +12,26 @@ export interface InUse {
   readonly problem?: string | undefined;
   /** By camera's `namespace/name`: why it is not run. */
   readonly cameraProblems: ReadonlyMap<string, string>;
+  /** The agent's own and its cameras'. */
+  readonly certificates: readonly HeldCertificate[];
 }
 
 /** The report; `status` is absent before the agent runs. */
 export function makeReport(status: AgentStatus | undefined, inUse: InUse): Report {
-  const { problem, cameraProblems, ...revisions } = inUse;
-  const server = status === undefined ? undefined : reportServer(status);
+  const { problem, cameraProblems, certificates, ...revisions } = inUse;
+  const server = status === undefined ? undefined : reportServer(status, certificates);
   const running = status === undefined ? [] : status.cameras.map((camera) => reportCamera(camera, status));
   const refused = [...cameraProblems].filter(([name]) => running.every((camera) => camera.name !== name));
   return {
     kind: 'report',
     ...revisions,
-    ...(problem === undefined ? {} : { problem }),
+    ...(problem === undefined ? {} : { problem: problem.slice(0, 1024) }),
     ...(server === undefined ? {} : { server }),
     cameras: [
       ...running.map((camera) => withProblem(camera, cameraProblems.get(camera.name))),
       ...refused.map(([name, why]) => withProblem(notRunning(name), why)),
     ],
-    anchorUses: {},
+    anchorUses: countAnchors(certificates),
   };
 }
 
@@ -40,7 +43,18 @@ function withProblem(camera: CameraReport, problem: string | undefined): CameraR
   return problem === undefined ? camera : { ...camera, problem: problem.slice(0, 1024) };
 }
 
-function reportServer({ server, certificates, name }: AgentStatus): ServerReport | undefined {
+function countAnchors(certificates: readonly HeldCertificate[]): Record<string, number> {
+  const uses: Record<string, number> = {};
+  for (const { anchorSha256 } of certificates) {
+    if (anchorSha256 !== '') uses[anchorSha256] = (uses[anchorSha256] ?? 0) + 1;
+  }
+  return uses;
+}
+
+function reportServer(
+  { server, name }: AgentStatus,
+  certificates: readonly HeldCertificate[],
+): ServerReport | undefined {
   if (server === undefined) return undefined;
   const [endpoint] = server.endpoints;
   const certificate = certificates.find((each) => each.name === name);
@@ -59,10 +73,12 @@ function reportServer({ server, certificates, name }: AgentStatus): ServerReport
       isStreaming,
       why: withoutCountdowns(why).slice(0, 512),
     })),
-    ...(certificate === undefined
-      ? {}
-      : { certificate: { notAfter: certificate.notAfter, anchorSha256: '' } }),
+    ...(certificate === undefined ? {} : { certificate: certificateOf(certificate) }),
   };
+}
+
+function certificateOf({ notAfterMs, anchorSha256 }: HeldCertificate) {
+  return { notAfter: new Date(notAfterMs).toISOString(), anchorSha256 };
 }
 
 function reportCamera(camera: AgentStatus['cameras'][number], { handovers }: AgentStatus): CameraReport {

@@ -13,6 +13,8 @@ export interface RunnableResources {
   readonly homeServers: readonly HomeServer[];
   readonly cameraClients: readonly CameraClient[];
   readonly secrets: readonly Secret[];
+  /** `namespace/name` of those that this agent runs itself: it is their first bridge. */
+  readonly ownCameras: readonly string[];
   /** By camera's `namespace/name`: why it is not among them. */
   readonly problems: ReadonlyMap<string, string>;
   /** Why the server itself cannot be run so; nothing of the snapshot is to be used then. */
@@ -24,6 +26,8 @@ export interface RunningOn {
   readonly name: string;
   /** It has a folder for `file` sources. */
   readonly hasMedia: boolean;
+  /** It has a folder in memory for passwords. */
+  readonly hasCredentials: boolean;
   /** Cameras whose certificate is there; the others wait for theirs. */
   readonly isCertified: (camera: string) => boolean;
   /** What runs now: a camera whose new form is wrong goes on with its old one, and with a Secret that has vanished. */
@@ -38,10 +42,38 @@ export function takeRunnable(snapshot: Snapshot, agent: RunningOn): RunnableReso
   const wrong = servers.find(({ success }) => !success)?.error;
   const serverProblem =
     wrong === undefined
-      ? findProblem({ homeServers, cameraClients: [], secrets }, agent)
+      ? (findMissingServer(homeServers, agent) ??
+        findProblem({ homeServers, cameraClients: [], secrets }, agent))
       : describeIssue(wrong);
   const cameras = takeCameras(snapshot.cameraClients, { homeServers, secrets }, agent);
-  return { homeServers, secrets, ...cameras, ...(serverProblem === undefined ? {} : { serverProblem }) };
+  const ownCameras = cameras.cameraClients.filter((camera) => isOwn(camera, agent)).map(fullNameOf);
+  const problem = serverProblem === undefined ? {} : { serverProblem };
+  return { homeServers, secrets, ownCameras, ...cameras, ...problem };
+}
+
+function findMissingServer(servers: readonly HomeServer[], { name }: RunningOn): string | undefined {
+  const isThere = servers.some(({ metadata }) => metadata.name === name);
+  return isThere ? undefined : `the operator has no HomeServer that is called ${name}`;
+}
+
+/** `namespace/name` of the cameras of a snapshot that is for a bridge, as far as they can be read; suspended ones need no certificate. */
+export function camerasIn({ cameraClients }: Snapshot): readonly string[] {
+  return cameraClients
+    .filter((raw) => !isSuspended(raw))
+    .map(nameOfRaw)
+    .filter((name) => namePattern.test(name));
+}
+
+const namePattern = /^[a-z0-9][a-z0-9.-]*\/[a-z0-9][a-z0-9.-]*$/;
+
+function isSuspended(raw: unknown): boolean {
+  const spec: unknown = typeof raw === 'object' && raw !== null ? Reflect.get(raw, 'spec') : undefined;
+  return typeof spec === 'object' && spec !== null && Reflect.get(spec, 'suspend') === true;
+}
+
+function isOwn({ spec }: CameraClient, { name }: RunningOn): boolean {
+  const [first = name] = spec.bridge?.servers ?? [];
+  return spec.suspend !== true && spec.source.native === undefined && first === name;
 }
 
 /** Those that came, and of those before the ones that cameras still name. */
@@ -113,6 +145,9 @@ function judgeCamera(camera: CameraClient, taken: Taken, agent: RunningOn): stri
   if (camera.spec.suspend === true) return undefined;
   if (camera.spec.source.file !== undefined && !agent.hasMedia) {
     return 'spec.source.file: this agent has no folder of media files (--media)';
+  }
+  if (camera.spec.source.credentialsRef !== undefined && !agent.hasCredentials && isOwn(camera, agent)) {
+    return 'spec.source.credentialsRef: this agent has no folder in memory for passwords (--credentials-dir)';
   }
   return findProblem({ ...taken, cameraClients: [...taken.cameraClients, camera] }, agent);
 }

@@ -1,81 +1,71 @@
-/** The agent's side of the operator's stream: snapshots become files, reports go up, certificates are asked for. */
-import { generateKeyPairSync } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import path from 'node:path';
+/** The agent's side of the operator's stream: enrols, keeps it for ever, and hands on what comes. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { readFile } from 'node:fs/promises';
 import type { TLSSocket } from 'node:tls';
-import {
-  maxOperatorLineBytes,
-  messageVersions,
-  operatorMessage,
-  pingEveryMs,
-  type OperatorMessage,
-  type Report,
-  type Snapshot,
-} from '../../crds/operator-messages.ts';
-import { createCertificateRequest } from '../../protocol/certificate-requests.ts';
-import { LineReader } from '../../protocol/lines.ts';
-import { parseTrust } from '../../protocol/trust.ts';
-import { loadIdentity, type Identity } from '../../tls/identity.ts';
+import type { AgentMessage, OperatorMessage, Report, Snapshot } from '../../crds/operator-messages.ts';
+import { type Endpoint, formatEndpoint } from '../../protocol/endpoints.ts';
+import { fingerprintOf } from '../../protocol/certificate-requests.ts';
+import { DialError } from '../../tls/dialing.ts';
+import type { Identity } from '../../tls/identity.ts';
 import type { EmitEvent } from '../events.ts';
-import { callForStream, callToEnrol, type OperatorPlace } from './operator-calls.ts';
-import {
-  openOperatorFiles,
-  readIfThere,
-  replaceFile,
-  writeResources,
-  writeTrust,
-  type OperatorFiles,
-} from './operator-files.ts';
-import { takeRunnable, type RunnableResources } from './operator-resources.ts';
+import { backOffMs } from './operator-backoff.ts';
+import { callForStream, callToEnrol } from './operator-calls.ts';
+import type { OperatorCertificates } from './operator-certificates.ts';
+import type { OperatorFiles } from './operator-files.ts';
+import { listPlaces, type OperatorAddress } from './operator-places.ts';
+import { OperatorRefusal, serveOperator } from './operator-session.ts';
+import type { OperatorTrust } from './operator-trust.ts';
+
+/** Whom it believes before it has enrolled. */
+export type OperatorCa = { readonly file: string } | { readonly pin: string };
 
 export interface OperatorStreamOptions {
-  readonly host: string;
-  readonly port: number;
-  /** Anchors for the first call. */
-  readonly caPem: string;
+  readonly address: OperatorAddress;
+  readonly ca: OperatorCa;
+  /** The server's, or the native client's `namespace/name`, where it is known; else the operator says it. */
   readonly name: string;
-  readonly state: string;
-  readonly credentials: string;
-  /** The agent has a folder for `file` sources. */
-  readonly hasMedia: boolean;
+  /** What its resource is, for advice: where the key must be pinned. */
+  readonly pinnedIn: string;
+  readonly files: OperatorFiles;
+  readonly certificates: OperatorCertificates;
+  readonly trust: OperatorTrust;
   readonly tokenFile?: string;
   readonly version: string;
-  readonly report: () => Report;
+  readonly report: () => Promise<Report>;
+  /** After its trust set was taken. */
+  readonly onSnapshot: (snapshot: Snapshot, send: (message: AgentMessage) => void) => Promise<void>;
+  /** A certificate of ours was stored. */
+  readonly onCertificate: (name: string) => Promise<void>;
   readonly emit: EmitEvent;
 }
 
-const reportEveryMs = 250;
-const retryMs = 1000;
+/** With these answers our certificate is of no use, and another one may be. */
+const renewableReasons: ReadonlySet<string> = new Set([
+  'expired',
+  'unknown-ca',
+  'ca-expired',
+  'certificate-signature',
+  'no-certificate',
+]);
 
-/** Keeps the stream, for ever. */
+/** Keeps the stream from its construction on; nothing that the operator or the network does ends it. */
 export class OperatorStream {
   readonly #options: OperatorStreamOptions;
   readonly #abort = new AbortController();
-  readonly #materialized = Promise.withResolvers<void>();
-  #snapshot: Snapshot | undefined;
-  #runnable: RunnableResources | undefined;
-  #running: Promise<void> | undefined;
-  snapshotRevision = 0;
-  /** Why the last snapshot is not in use. */
-  problem: string | undefined;
-  /** By camera's `namespace/name`: why it is not run. */
-  cameraProblems: ReadonlyMap<string, string> = new Map();
-  trustRevision = 0;
+  readonly #enrolled = Promise.withResolvers<void>();
+  readonly #running: Promise<void>;
+  #failures = 0;
+  #told = '';
+  #mustEnrol = false;
 
   constructor(options: OperatorStreamOptions) {
     this.#options = options;
+    this.#running = this.#run();
   }
 
-  /** Opens the files, and resolves when they hold something to run from. */
-  async open(): Promise<OperatorFiles> {
-    const { state, credentials } = this.#options;
-    const files = await openOperatorFiles(state, credentials);
-    if ((await readIfThere(path.join(files.resources, 'snapshot.yaml'))) !== undefined)
-      this.#materialized.resolve();
-    this.#running = this.#run(files);
-    await this.#materialized.promise;
-    return files;
+  /** Resolves when there is a certificate of our own. */
+  get enrolled(): Promise<void> {
+    return this.#enrolled.promise;
   }
 
   async close(): Promise<void> {
@@ -83,154 +73,172 @@ export class OperatorStream {
     await this.#running;
   }
 
-  async #run(files: OperatorFiles): Promise<void> {
-    while (!this.#abort.signal.aborted) {
-      try {
-        const identity = await this.#enrolled(files);
-        const socket = await callForStream(await this.#place(files), identity, this.#abort.signal);
-        await this.#serve(socket, files);
-      } catch (error) {
-        if (this.#abort.signal.aborted) return;
-        const message = error instanceof Error ? error.message : String(error);
-        this.#options.emit({ event: 'warning', reason: 'Operator', message });
-      }
-      await sleep(retryMs * (0.5 + Math.random()), undefined, { signal: this.#abort.signal }).catch(
-        () => undefined,
+  async #run(): Promise<void> {
+    const { signal } = this.#abort;
+    while (!signal.aborted) {
+      const waitMs = await this.#attempt().then(
+        () => 0,
+        (error: unknown) => this.#explain(error),
       );
+      this.#failures += 1;
+      const pauseMs = backOffMs(this.#failures, Math.random(), waitMs);
+      await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
     }
   }
 
-  async #place(files: OperatorFiles): Promise<OperatorPlace> {
-    const { host, port, caPem } = this.#options;
-    const anchorsPem = (await readIfThere(path.join(files.trust, 'ca.crt'))) ?? caPem;
-    const trust = parseTrust({ anchorsPem, denyText: '' });
-    if (!trust.ok) throw new Error(trust.detail);
-    return { host, port, trust: trust.value };
+  /** Enrols if it must, then serves the stream until it ends. */
+  async #attempt(): Promise<void> {
+    const { files, address } = this.#options;
+    const places = await listPlaces(address, await files.readAddress());
+    if (places.length === 0) throw new Error(`there is no address for ${address.host}`);
+    const identity = await this.#identity(places);
+    const { signal } = this.#abort;
+    const trust = this.#options.trust.with(await this.#caPem());
+    if (trust === undefined) throw new Error('there is no CA certificate to know the operator by');
+    const call = async (endpoint: Endpoint) => callForStream({ endpoint, trust, identity, signal });
+    const { value: socket, endpoint } = await inTurn(places, call);
+    await files.writeAddress(formatEndpoint(endpoint));
+    await this.#serve(socket, endpoint);
   }
 
-  async #enrolled(files: OperatorFiles): Promise<Identity> {
-    const { serverCertificate, serverKey } = files;
-    if ((await readIfThere(serverCertificate)) !== undefined)
-      return loadIdentity(serverCertificate, serverKey);
-    const keyPem = await keyAt(serverKey);
-    const { tokenFile, version } = this.#options;
-    const token = tokenFile === undefined ? undefined : (await readFile(tokenFile, 'utf8')).trim();
-    const reply = await callToEnrol(await this.#place(files), {
-      csrPem: await createCertificateRequest(keyPem),
-      version,
-      ...(token === undefined ? {} : { token }),
-    });
-    if (reply.kind === 'refused') throw new Error(`the operator refuses: ${reply.message} (${reply.reason})`);
-    await writeTrust(files, reply.trust);
-    this.trustRevision = reply.trust.revision;
-    await replaceFile(serverCertificate, reply.certificatePem);
-    return loadIdentity(serverCertificate, serverKey);
-  }
-
-  async #serve(socket: TLSSocket, files: OperatorFiles): Promise<void> {
-    const send = (message: object): void => void socket.write(`${JSON.stringify(message)}\n`);
-    const { version, report } = this.#options;
-    send({ kind: 'hello', versions: messageVersions, version });
-    let last = '';
-    const reports = setInterval(() => {
-      const text = JSON.stringify(report());
-      if (text === last) return;
-      last = text;
-      socket.write(`${text}\n`);
-    }, reportEveryMs);
-    const pings = setInterval(() => send({ kind: 'ping' }), pingEveryMs);
+  async #serve(socket: TLSSocket, endpoint: Endpoint): Promise<void> {
+    const { version, report, emit } = this.#options;
     const stop = (): void => void socket.destroy();
     this.#abort.signal.addEventListener('abort', stop);
-    socket.setTimeout(pingEveryMs * 3, stop);
+    if (this.#abort.signal.aborted) stop();
+    let isOpen = false;
     try {
-      for await (const message of messagesFrom(socket)) await this.#take(message, files, send);
+      await serveOperator({
+        socket,
+        version,
+        report,
+        onHello: (theirs) => {
+          isOpen = true;
+          const message = `connected to the operator at ${formatEndpoint(endpoint)}, version ${theirs}`;
+          emit({ event: 'operator', isConnected: true, message });
+        },
+        onMessage: async (message, send) => {
+          this.#failures = 0;
+          this.#told = '';
+          await this.#take(message, send);
+        },
+      });
     } finally {
-      clearInterval(reports);
-      clearInterval(pings);
       this.#abort.signal.removeEventListener('abort', stop);
-      socket.destroy();
+      if (isOpen && !this.#abort.signal.aborted) {
+        emit({
+          event: 'operator',
+          isConnected: false,
+          message: 'the operator is gone: everything goes on as it was',
+        });
+      }
     }
   }
 
-  async #take(
-    message: OperatorMessage,
-    files: OperatorFiles,
-    send: (message: object) => void,
-  ): Promise<void> {
+  async #take(message: OperatorMessage, send: (message: AgentMessage) => void): Promise<void> {
+    const { trust, certificates, onSnapshot, onCertificate, emit } = this.#options;
     if (message.kind === 'snapshot') {
-      this.#snapshot = message;
-      await writeTrust(files, message.trust);
-      this.trustRevision = message.trust.revision;
-      for (const name of camerasIn(message)) await this.#askFor(name, files, send);
-      await this.#materialize(message, files);
+      await trust.take(message.trust);
+      await onSnapshot(message, send);
     } else if (message.kind === 'certificate') {
-      const isOwn = message.name === this.#options.name;
-      const file = isOwn ? files.serverCertificate : certificateAt(files, message.name);
-      await replaceFile(file, message.certificatePem);
-      if (this.#snapshot !== undefined) await this.#materialize(this.#snapshot, files);
+      const problem = await certificates.store(message.name, message.certificatePem);
+      if (problem === undefined) await onCertificate(message.name);
+      else emit({ event: 'warning', reason: 'Operator', message: problem });
     } else if (message.kind === 'refused') {
-      this.#options.emit({ event: 'warning', reason: message.reason, message: message.message });
+      const text = `no certificate for ${message.name ?? 'us'}: ${message.message} (${message.reason})`;
+      emit({ event: 'warning', reason: 'Operator', message: text });
     }
   }
 
-  async #askFor(name: string, files: OperatorFiles, send: (message: object) => void): Promise<void> {
-    if ((await readIfThere(certificateAt(files, name))) !== undefined) return;
-    const keyPem = await keyAt(certificateAt(files, name).replace(/crt$/, 'key'));
-    send({ kind: 'request', name, csrPem: await createCertificateRequest(keyPem) });
+  async #identity(places: readonly Endpoint[]): Promise<Identity> {
+    const { certificates, name } = this.#options;
+    const present = await certificates.identity(name);
+    if (present !== undefined) this.#enrolled.resolve();
+    if (present !== undefined && !this.#mustEnrol) return present;
+    await this.#enrol(places);
+    this.#mustEnrol = false;
+    const identity = await certificates.identity(name);
+    if (identity === undefined) throw new Error('the certificate that was just stored is gone');
+    this.#enrolled.resolve();
+    return identity;
   }
 
-  async #materialize(snapshot: Snapshot, files: OperatorFiles): Promise<void> {
-    const { name, credentials, hasMedia } = this.#options;
-    const certified = new Set<string>();
-    for (const camera of camerasIn(snapshot)) {
-      if ((await readIfThere(certificateAt(files, camera))) !== undefined) certified.add(camera);
+  async #enrol(places: readonly Endpoint[]): Promise<void> {
+    const { certificates, name, tokenFile, version, trust, ca, onCertificate } = this.#options;
+    const token = tokenFile === undefined ? undefined : (await readFile(tokenFile, 'utf8')).trim();
+    const request = {
+      csrPem: await certificates.request(name),
+      version,
+      trust: trust.with(await this.#caPem()),
+      pin: 'pin' in ca ? ca.pin : undefined,
+      signal: this.#abort.signal,
+      ...(token === undefined ? {} : { token }),
+    };
+    const { value: reply } = await inTurn(places, async (endpoint) => callToEnrol({ ...request, endpoint }));
+    if (reply.kind === 'refused') {
+      const advice = token === undefined ? await this.#adviseToPin() : '';
+      throw new OperatorRefusal(
+        reply.reason,
+        `${reply.message} (${reply.reason})${advice}`,
+        reply.retryAfterMs,
+      );
     }
-    const isCertified = (camera: string): boolean => certified.has(camera);
-    const runnable = takeRunnable(snapshot, { name, hasMedia, isCertified, previous: this.#runnable });
-    this.problem = runnable.serverProblem;
-    if (runnable.serverProblem !== undefined) return;
-    this.cameraProblems = runnable.problems;
-    this.#runnable = runnable;
-    await writeResources(files, credentials, runnable, snapshot.isCordoned);
-    this.snapshotRevision = snapshot.revision;
-    this.#materialized.resolve();
+    if (reply.name !== name) {
+      throw new OperatorRefusal(
+        'NameWrong',
+        `the operator calls this ${reply.name}: start it with that name, not ${name}`,
+      );
+    }
+    await trust.take(reply.trust);
+    const problem = await certificates.store(name, reply.certificatePem);
+    if (problem !== undefined) throw new Error(problem);
+    await onCertificate(name);
   }
-}
 
-/** Messages that this version knows, in order. */
-async function* messagesFrom(socket: TLSSocket): AsyncGenerator<OperatorMessage> {
-  const reader = new LineReader(maxOperatorLineBytes);
-  for await (const chunk of socket) {
-    reader.push(chunk);
-    for (let line = reader.next(); line !== undefined; line = reader.next()) {
-      if (!line.ok) throw new Error(line.detail);
-      const text = Buffer.from(line.value, 'latin1').toString('utf8');
-      const message = operatorMessage.safeParse(JSON.parse(text)).data;
-      if (message !== undefined) yield message;
+  async #adviseToPin(): Promise<string> {
+    const { certificates, name, pinnedIn } = this.#options;
+    const key = fingerprintOf(await certificates.key(name));
+    return `; waiting: put publicKey: sha256:${key} into ${pinnedIn}`;
+  }
+
+  /** A file may be replaced, and may come later than we (a Secret that is optional). */
+  async #caPem(): Promise<string | undefined> {
+    const { ca, trust } = this.#options;
+    if ('pin' in ca) return undefined;
+    try {
+      return await readFile(ca.file, 'utf8');
+    } catch (error) {
+      if (trust.set !== undefined) return undefined;
+      throw error;
     }
   }
+
+  /** Says once what is wrong, as long as it is the same. @returns what the operator asked to wait */
+  #explain(error: unknown): number {
+    if (this.#abort.signal.aborted) return 0;
+    const message = error instanceof Error ? error.message : String(error);
+    const isRefusal = error instanceof OperatorRefusal;
+    const isStranger = error instanceof DialError && error.reason === 'unknown-ca';
+    // Where we know the operator by its pin, it may have changed its CA while we were away.
+    if (isStranger || (isRefusal && renewableReasons.has(error.reason))) this.#mustEnrol = true;
+    if (message !== this.#told) this.#options.emit({ event: 'warning', reason: 'Operator', message });
+    this.#told = message;
+    return isRefusal ? error.retryAfterMs : 0;
+  }
 }
 
-function certificateAt({ clientCertificates }: OperatorFiles, name: string): string {
-  return path.join(clientCertificates, `${path.basename(name)}.crt`);
-}
-
-async function keyAt(file: string): Promise<string> {
-  const present = await readIfThere(file);
-  if (present !== undefined) return present;
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const keyPem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
-  await replaceFile(file, keyPem);
-  return keyPem;
-}
-
-function camerasIn({ cameraClients }: Snapshot): readonly string[] {
-  return cameraClients.map(nameOf).filter((name) => name !== '');
-}
-
-function nameOf(camera: unknown): string {
-  const metadata: unknown =
-    typeof camera === 'object' && camera !== null ? Reflect.get(camera, 'metadata') : undefined;
-  if (typeof metadata !== 'object' || metadata === null) return '';
-  return `${String(Reflect.get(metadata, 'namespace'))}/${String(Reflect.get(metadata, 'name'))}`;
+/** The first that answers; rejects with what went wrong first where somebody was there that is not the operator, else last. */
+async function inTurn<Value>(
+  places: readonly Endpoint[],
+  call: (endpoint: Endpoint) => Promise<Value>,
+): Promise<{ readonly value: Value; readonly endpoint: Endpoint }> {
+  let last: unknown;
+  for (const endpoint of places) {
+    try {
+      return { value: await call(endpoint), endpoint };
+    } catch (error) {
+      if (!(last instanceof DialError && last.isUntrusted)) last = error;
+    }
+  }
+  throw last;
 }

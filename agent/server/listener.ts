@@ -9,7 +9,7 @@ import type { CertificateDropReason, Leaf, Role } from '../../protocol/trust.ts'
 import type { Identity } from '../../tls/identity.ts';
 import { tlsServerOptions, verifyPeer } from '../../tls/peers.ts';
 import type { LiveTrust } from '../trust-directory.ts';
-import { Admission, handshakeSource } from './admission.ts';
+import { Admission, handshakeSource } from '../../tls/admission.ts';
 
 /** What a connection is for, as its ALPN says, and the role that its certificate must have for that. */
 const roles = { 'hosp/1': 'client', 'hosp-peer/1': 'server' } as const satisfies Record<string, Role>;

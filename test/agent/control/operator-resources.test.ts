@@ -29,7 +29,13 @@ function take(parts: Partial<Snapshot>, previous?: RunnableResources): RunnableR
     isCordoned: false,
     ...parts,
   };
-  return takeRunnable(snapshot, { name: 'nuc', hasMedia: false, isCertified: () => true, previous });
+  return takeRunnable(snapshot, {
+    name: 'nuc',
+    hasMedia: false,
+    hasCredentials: true,
+    isCertified: () => true,
+    previous,
+  });
 }
 
 const names = ({ cameraClients }: RunnableResources) => cameraClients.map(({ metadata }) => metadata.name);
@@ -70,7 +76,12 @@ describe('what an agent can run of a snapshot', () => {
       trust: { revision: 1, anchorsPem: '', denyText: '' },
       isCordoned: false,
     };
-    const taken = takeRunnable(snapshot, { name: 'nuc', hasMedia: false, isCertified: () => false });
+    const taken = takeRunnable(snapshot, {
+      name: 'nuc',
+      hasMedia: false,
+      hasCredentials: true,
+      isCertified: () => false,
+    });
     expect([names(taken), taken.problems.size]).toEqual([[], 0]);
   });
 

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type Socket, connect as dialTcp } from 'node:net';
 import { type ConnectionOptions, type TLSSocket, connect as dial } from 'node:tls';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { maxHandshakesPerSource } from '../../../agent/server/admission.ts';
+import { maxHandshakesPerSource } from '../../../tls/admission.ts';
 import { type Incoming, type Listener, openListener } from '../../../agent/server/listener.ts';
 import { type Rechecks, openRechecks } from '../../../agent/server/rechecks.ts';
 import type { Identity } from '../../../tls/identity.ts';

@@ -6,7 +6,7 @@ import {
   maxHandshakes,
   maxHandshakesPerSource,
   maxWaiting,
-} from '../../../agent/server/admission.ts';
+} from '../../tls/admission.ts';
 
 describe('Admission', () => {
   it('starts 32 handshakes of a source, and the next when one has ended', () => {
