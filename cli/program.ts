@@ -5,6 +5,7 @@ import { agentCommand } from './agent.ts';
 import { announceCommand } from './announce.ts';
 import { caCommand } from './ca.ts';
 import { checkCommand } from './check.ts';
+import { clusterTestCommand } from './cluster-test.ts';
 import { connectCommand } from './connect.ts';
 import { demoCommand } from './demo.ts';
 import { listenCommand } from './listen.ts';
@@ -33,6 +34,7 @@ export function buildProgram(): Command {
   program.addCommand(operatorCommand);
   program.addCommand(rankCommand);
   program.addCommand(statusCommand);
+  program.addCommand(clusterTestCommand);
   inheritSettings(program);
   return program;
 }
