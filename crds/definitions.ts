@@ -1,7 +1,9 @@
 /** The CustomResourceDefinitions, out of the schemas that files are read by. */
-import { z } from 'zod';
+import { stringify } from 'yaml';
+import type { z } from 'zod';
 import { cameraClient } from './camera-client.ts';
 import { homeServer } from './home-server.ts';
+import { structuralSchema } from './structural-schema.ts';
 import { trustBundle } from './trust-bundle.ts';
 
 interface Column {
@@ -42,7 +44,8 @@ const kinds: readonly Kind[] = [
       { name: 'Address', type: 'string', jsonPath: '.status.address', isWide: true },
       { name: 'Reason', type: 'string', jsonPath: ready('reason'), isWide: true },
       { name: 'Version', type: 'string', jsonPath: '.status.agent.version', isWide: true },
-      { name: 'Cert', type: 'date', jsonPath: '.status.certificate.notAfter', isWide: true },
+      // As text: kubectl shows a date as the time since, and one to come as <invalid>.
+      { name: 'Cert', type: 'string', jsonPath: '.status.certificate.notAfter', isWide: true },
       age,
     ],
   },
@@ -80,11 +83,21 @@ const kinds: readonly Kind[] = [
   },
 ];
 
-type Schema = Record<string, unknown>;
+type Schema = Readonly<Record<string, unknown>>;
 
 /** All three, as objects of apiextensions.k8s.io/v1. */
 export function makeDefinitions(): readonly Schema[] {
   return kinds.map(makeDefinition);
+}
+
+/** All three as YAML, by file name: `homeservers.yaml`. */
+export function renderDefinitions(): ReadonlyMap<string, string> {
+  return new Map(
+    kinds.map((kind) => {
+      const text = stringify(makeDefinition(kind), { aliasDuplicateObjects: false, lineWidth: 0 });
+      return [`${kind.plural}.yaml`, `# Written by \`npm run crds\` out of crds/*.ts.\n${text}`];
+    }),
+  );
 }
 
 function makeDefinition({ kind, plural, shortNames, isNamespaced, schema, columns }: Kind): Schema {
@@ -110,55 +123,4 @@ function makeDefinition({ kind, plural, shortNames, isNamespaced, schema, column
       versions: [version],
     },
   };
-}
-
-/** @see Kubernetes: structural schemas, which leave out much of JSON Schema */
-function structuralSchema(schema: z.ZodType): Schema {
-  const whole: unknown = z.toJSONSchema(schema, {
-    io: 'input',
-    target: 'openapi-3.0',
-    unrepresentable: 'any',
-  });
-  const { properties, ...rest } = asSchema(tidy(whole));
-  const { apiVersion: _a, kind: _k, metadata: _m, ...own } = asSchema(properties);
-  const string = { type: 'string' };
-  return {
-    ...rest,
-    required: ['spec'],
-    properties: { apiVersion: string, kind: string, metadata: { type: 'object' }, ...own },
-  };
-}
-
-const dropped: ReadonlySet<string> = new Set(['$schema', 'propertyNames', 'id']);
-
-function tidy(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(tidy);
-  if (typeof value !== 'object' || value === null) return value;
-  const entries = Object.entries(value).filter(([key, child]) => !dropped.has(key) && !isClosed(key, child));
-  const kept: Schema = Object.fromEntries(entries.map(([key, child]) => [key, tidy(child)]));
-  if (kept['format'] === 'date-time') delete kept['pattern'];
-  if (kept['type'] === 'integer') return withIntegerFormat(kept);
-  return kept;
-}
-
-/** The API server prunes what it does not know; it takes no `additionalProperties: false` beside properties. */
-function isClosed(key: string, value: unknown): boolean {
-  return key === 'additionalProperties' && value === false;
-}
-
-const maxInt32 = 2_147_483_647;
-
-function withIntegerFormat(schema: Schema): Schema {
-  const { minimum, maximum, ...rest } = schema;
-  const isBounded = typeof maximum === 'number' && maximum <= maxInt32;
-  return {
-    ...rest,
-    format: isBounded ? 'int32' : 'int64',
-    ...(typeof minimum === 'number' && minimum > Number.MIN_SAFE_INTEGER ? { minimum } : {}),
-    ...(typeof maximum === 'number' && maximum < Number.MAX_SAFE_INTEGER ? { maximum } : {}),
-  };
-}
-
-function asSchema(value: unknown): Schema {
-  return typeof value === 'object' && value !== null ? { ...value } : {};
 }

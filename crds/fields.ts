@@ -41,11 +41,12 @@ export const identifier = z
   .max(22)
   .regex(/^[A-Za-z0-9+/]{22}$/, { error: 'must be the 22 characters [A-Za-z0-9+/] of an identifier' });
 
+/** What a feature's name looks like, and the sentence that says so. */
+export const featurePattern = /^[a-z0-9.-]{1,32}$/;
+export const featureMessage = 'must be 1 to 32 characters [a-z0-9.-]';
+
 /** A feature's name. */
-export const feature = z
-  .string()
-  .max(32)
-  .regex(/^[a-z0-9.-]{1,32}$/, { error: 'must be 1 to 32 characters [a-z0-9.-]' });
+export const feature = z.string().max(32).regex(featurePattern, { error: featureMessage });
 
 /** A server's, camera's, namespace's, stream's or sink's name: one DNS label (RFC 1123). */
 export const label = z
@@ -62,6 +63,12 @@ export const subdomain = z
   .regex(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/, {
     error: 'must be DNS labels [a-z0-9-] with dots between',
   });
+
+/** A key of a ConfigMap's or Secret's data. */
+export const dataKey = z
+  .string()
+  .max(253)
+  .regex(/^[-._a-zA-Z0-9]{1,253}$/, { error: 'must be 1 to 253 characters [-._a-zA-Z0-9]' });
 
 const portPattern =
   /:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])$/;
@@ -102,7 +109,7 @@ const urlText: Rule<string>[] = [
     holds: (text) => /^[!#-&(-[\]-~]*$/.test(text),
   },
   {
-    rule: "!self.matches('^[a-z]+://[^/?#]*@')",
+    rule: "!self.matches('(?i)^[a-z]+://[^/?#]*@')",
     message: 'must hold no user or password: use credentialsRef',
     holds: (text) => !/^[a-z]+:\/\/[^/?#]*@/i.test(text),
   },

@@ -34,17 +34,22 @@ export const namespacedMetadata = metadata(subdomain).extend({ namespace: label.
 /** RFC 3339, as the API server has it. */
 export const dateTime = z.iso.datetime({ offset: true });
 
+/** What readers of a status (kstatus, `kubectl wait`) compare with `metadata.generation`. */
+export const observedGeneration = z
+  .int()
+  .describe('The generation of the resource that this status is about.');
+
 /** @see Kubernetes API conventions, metav1.Condition */
 export const conditions = withListType(
   z
     .array(
       z.object({
-        type: z.string().max(316),
-        status: z.enum(['True', 'False', 'Unknown']),
-        reason: z.string().max(1024),
-        message: z.string().max(32_768),
-        lastTransitionTime: dateTime,
-        observedGeneration: z.int().optional(),
+        type: z.string().max(316).describe('What is said to be so.'),
+        status: z.enum(['True', 'False', 'Unknown']).describe('Whether it is so.'),
+        reason: z.string().max(1024).describe('Why, as one word out of a documented list.'),
+        message: z.string().max(32_768).describe('Why, and what to do first, for people.'),
+        lastTransitionTime: dateTime.describe('When the status last changed.'),
+        observedGeneration: observedGeneration.optional(),
       }),
     )
     .max(16),

@@ -7,7 +7,7 @@ export interface Rule<Value> {
   readonly rule: string;
   /** What would be right; the same sentence from the API server and for a file. */
   readonly message: string;
-  /** The rule in TypeScript. Absent for rules over `oldSelf`, which a file has not. */
+  /** The rule in TypeScript. Absent where a file has no `oldSelf`, or where the schema itself says it. */
   readonly holds?: (value: Value) => boolean;
 }
 
@@ -50,6 +50,15 @@ export function exactlyOneOf(fields: readonly string[]): Rule<object> {
     rule: `[${all}].exists_one(x, x)`,
     message: `exactly one of ${fields.join(', ')}`,
     holds: (value) => fields.filter((field) => has(value, field)).length === 1,
+  };
+}
+
+/** The rule that no two items of a list have one `name`. The API server checks it by the list type `map` too. */
+export function ownNames(item: string): Rule<readonly { readonly name: string }[]> {
+  return {
+    rule: 'self.all(x, self.exists_one(y, x.name == y.name))',
+    message: `must give each ${item} its own name`,
+    holds: (list) => new Set(list.map((each) => (has(each, 'name') ? each.name : each))).size === list.length,
   };
 }
 

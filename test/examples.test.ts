@@ -6,8 +6,8 @@ import { formatProblem } from '../crds/config-error.ts';
 import { parseResources } from '../agent/control/resource-files.ts';
 import { groupResources } from '../agent/control/resources.ts';
 
-/** Manifests of other controllers: test/chart/examples.test.ts looks at those. */
-const installations: ReadonlySet<string> = new Set(['argo-cd', 'flux', 'k3s']);
+/** Manifests for clusters: test/chart/examples.test.ts and test/e2e/crds.test.ts look at those. */
+const installations: ReadonlySet<string> = new Set(['argo-cd', 'flux', 'k3s', 'samples']);
 
 const examples = new URL('../examples/', import.meta.url).pathname;
 

@@ -1,20 +1,24 @@
 /** A real API server with its etcd on ports of their own, for as long as a test needs it. */
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { z } from 'zod';
+import { makeKeys, writeKubeconfig, type Who } from './control-plane-keys.ts';
+import { makePlaneDirectory, sweepControlPlanes } from './control-plane-sweep.ts';
 
 const run = promisify(execFile);
 const root = path.join(import.meta.dirname, '../..');
 
 export interface ControlPlaneOptions {
+  /** Every request at level Metadata, read by `auditLog()`. */
   readonly auditLog?: boolean;
+  /** Further flags of kube-apiserver. */
   readonly flags?: readonly string[];
+  /** Of the API server; a free one unless given. */
   readonly port?: number;
 }
 
@@ -22,6 +26,15 @@ export interface KubectlResult {
   readonly stdout: string;
   readonly stderr: string;
   readonly code: number;
+}
+
+/** What `tokenFor` asks for: the ServiceAccount must be there, and the pod where one is named. */
+export interface TokenWish {
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  readonly audience?: string;
+  readonly seconds?: number;
+  readonly pod?: { readonly name: string; readonly uid: string };
 }
 
 /** One line of the audit log. */
@@ -33,66 +46,47 @@ export interface ControlPlane {
   readonly url: string;
   readonly caPem: string;
   readonly port: number;
-  kubeconfigFor(who: { readonly user: string; readonly groups?: readonly string[] }): Promise<string>;
+  /** A kubeconfig with a client certificate for that user. */
+  kubeconfigFor(who: Who): Promise<string>;
+  /** Runs kubectl and never throws for its verdict. */
   kubectl(
     ...args: (string | { readonly stdin?: string; readonly kubeconfig?: string })[]
   ): Promise<KubectlResult>;
+  /** A token by TokenRequest. */
+  tokenFor(wish: TokenWish): Promise<string>;
   /** Requests that were answered so far. */
   auditLog(): Promise<readonly AuditEvent[]>;
   stop(): Promise<void>;
 }
 
-/** Starts it: some three seconds. */
+/** Starts it: some three seconds. There is no controller manager: nothing is collected, no namespace goes away. */
 export async function startControlPlane(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
   const binaries = await findBinaries();
-  const directory = await mkdtemp(path.join(tmpdir(), 'homing-control-plane-'));
-  const [etcdPort, peerPort, freePort] = [await findFreePort(), await findFreePort(), await findFreePort()];
-  const port = options.port ?? freePort;
+  await sweepControlPlanes();
+  const directory = await makePlaneDirectory();
   await makeKeys(directory);
+  await writeFile(path.join(directory, 'audit.yaml'), auditPolicy);
+  const etcdPort = await findFreePort();
   const etcd = spawn(
     path.join(binaries, 'etcd'),
     [
       `--data-dir=${directory}/etcd`,
       `--listen-client-urls=http://127.0.0.1:${etcdPort}`,
       `--advertise-client-urls=http://127.0.0.1:${etcdPort}`,
-      `--listen-peer-urls=http://127.0.0.1:${peerPort}`,
+      `--listen-peer-urls=http://127.0.0.1:${await findFreePort()}`,
       '--unsafe-no-fsync',
       '--log-level=error',
     ],
     { stdio: 'ignore' },
   );
-  const auditPath = path.join(directory, 'audit.log');
-  await writeFile(path.join(directory, 'audit.yaml'), auditPolicy);
-  const apiserver = spawn(
-    path.join(binaries, 'kube-apiserver'),
-    [
-      `--etcd-servers=http://127.0.0.1:${etcdPort}`,
-      '--bind-address=127.0.0.1',
-      '--endpoint-reconciler-type=none',
-      `--secure-port=${port}`,
-      `--tls-cert-file=${directory}/apiserver.crt`,
-      `--tls-private-key-file=${directory}/apiserver.key`,
-      `--client-ca-file=${directory}/ca.crt`,
-      '--authorization-mode=Node,RBAC',
-      '--service-cluster-ip-range=10.96.0.0/16',
-      '--service-account-issuer=https://kubernetes.default.svc.cluster.local',
-      `--service-account-key-file=${directory}/sa.pub`,
-      `--service-account-signing-key-file=${directory}/sa.key`,
-      `--cert-dir=${directory}`,
-      ...(options.auditLog === true
-        ? [
-            `--audit-log-path=${auditPath}`,
-            `--audit-policy-file=${directory}/audit.yaml`,
-            '--audit-log-mode=blocking',
-          ]
-        : []),
-      ...(options.flags ?? []),
-    ],
-    { stdio: ['ignore', 'ignore', 'pipe'] },
-  );
+  const port = options.port ?? (await findFreePort());
+  const flags = apiserverFlags({ directory, etcdPort, port, options });
+  const apiserver = spawn(path.join(binaries, 'kube-apiserver'), flags, {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
   let log = '';
   apiserver.stderr.on('data', (data: Buffer) => (log = (log + data.toString()).slice(-20_000)));
-  const plane = new Plane({ binaries, directory, port, auditPath, children: [apiserver, etcd] });
+  const plane = new Plane({ binaries, directory, port, children: [apiserver, etcd] });
   try {
     await plane.open(() => log);
     return plane;
@@ -102,11 +96,42 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
   }
 }
 
+interface ServerPlace {
+  readonly directory: string;
+  readonly etcdPort: number;
+  readonly port: number;
+  readonly options: ControlPlaneOptions;
+}
+
+function apiserverFlags({ directory, etcdPort, port, options }: ServerPlace): readonly string[] {
+  const audit = [
+    `--audit-log-path=${directory}/audit.log`,
+    `--audit-policy-file=${directory}/audit.yaml`,
+    '--audit-log-mode=blocking',
+  ];
+  return [
+    `--etcd-servers=http://127.0.0.1:${etcdPort}`,
+    '--bind-address=127.0.0.1',
+    '--endpoint-reconciler-type=none',
+    `--secure-port=${port}`,
+    `--tls-cert-file=${directory}/apiserver.crt`,
+    `--tls-private-key-file=${directory}/apiserver.key`,
+    `--client-ca-file=${directory}/ca.crt`,
+    '--authorization-mode=Node,RBAC',
+    '--service-cluster-ip-range=10.96.0.0/16',
+    '--service-account-issuer=https://kubernetes.default.svc.cluster.local',
+    `--service-account-key-file=${directory}/sa.pub`,
+    `--service-account-signing-key-file=${directory}/sa.key`,
+    `--cert-dir=${directory}`,
+    ...(options.auditLog === true ? audit : []),
+    ...(options.flags ?? []),
+  ];
+}
+
 interface Parts {
   readonly binaries: string;
   readonly directory: string;
   readonly port: number;
-  readonly auditPath: string;
   readonly children: readonly ChildProcess[];
 }
 
@@ -138,43 +163,23 @@ class Plane implements ControlPlane {
     throw new Error(`kube-apiserver is not ready:\n${log()}`);
   }
 
-  async kubeconfigFor({ user, groups = [] }: { user: string; groups?: readonly string[] }): Promise<string> {
-    const { directory } = this.#parts;
-    const name = `user-${user.replaceAll(/[^a-z0-9]+/gi, '-')}`;
-    const subject = [`/CN=${user}`, ...groups.map((group) => `/O=${group}`)].join('');
-    await issue(directory, { name, subject });
-    const file = path.join(directory, `${name}.kubeconfig`);
-    const base64 = (suffix: string) => readFileSync(path.join(directory, suffix)).toString('base64');
-    const config = {
-      apiVersion: 'v1',
-      kind: 'Config',
-      clusters: [
-        { name: 'c', cluster: { server: this.url, 'certificate-authority-data': base64('ca.crt') } },
-      ],
-      users: [
-        {
-          name: 'u',
-          user: {
-            'client-certificate-data': base64(`${name}.crt`),
-            'client-key-data': base64(`${name}.key`),
-          },
-        },
-      ],
-      contexts: [{ name: 'x', context: { cluster: 'c', user: 'u' } }],
-      'current-context': 'x',
-    };
-    await writeFile(file, JSON.stringify(config), { mode: 0o600 });
-    return file;
+  async kubeconfigFor(who: Who): Promise<string> {
+    return await writeKubeconfig(this.#parts.directory, this.url, who);
   }
 
   async kubectl(...args: (string | { stdin?: string; kubeconfig?: string })[]): Promise<KubectlResult> {
     const words = args.filter((arg): arg is string => typeof arg === 'string');
     const options = args.find((arg) => typeof arg !== 'string') ?? {};
     const { stdin, kubeconfig = this.kubeconfigPath } = options;
-    const child = spawn(path.join(this.#parts.binaries, 'kubectl'), ['--kubeconfig', kubeconfig, ...words]);
+    // What it knows of the API server is kept beside it, and not in the user's home.
+    const env = { ...process.env, KUBECACHEDIR: `${this.#parts.directory}/cache` };
+    const program = path.join(this.#parts.binaries, 'kubectl');
+    const child = spawn(program, ['--kubeconfig', kubeconfig, ...words], { env });
     const [out, err]: [Buffer[], Buffer[]] = [[], []];
     child.stdout.on('data', (data: Buffer) => out.push(data));
     child.stderr.on('data', (data: Buffer) => err.push(data));
+    // kubectl that refuses its arguments closes this end first.
+    child.stdin.on('error', () => undefined);
     child.stdin.end(stdin ?? '');
     const { promise, resolve } = Promise.withResolvers<number>();
     child.on('close', (code) => resolve(code ?? 1));
@@ -182,13 +187,26 @@ class Plane implements ControlPlane {
     return { stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString(), code };
   }
 
+  async tokenFor({ namespace, serviceAccount, audience, seconds, pod }: TokenWish): Promise<string> {
+    const bound = pod && ['--bound-object-kind=Pod', `--bound-object-name=${pod.name}`];
+    const { stdout, stderr, code } = await this.kubectl(
+      'create',
+      'token',
+      serviceAccount,
+      `--namespace=${namespace}`,
+      ...(audience === undefined ? [] : [`--audience=${audience}`]),
+      ...(seconds === undefined ? [] : [`--duration=${seconds}s`]),
+      ...(bound === undefined ? [] : [...bound, `--bound-object-uid=${pod?.uid}`]),
+    );
+    if (code !== 0) throw new Error(`asking for a token of ${namespace}/${serviceAccount}: ${stderr}`);
+    return stdout.trim();
+  }
+
   async auditLog(): Promise<readonly AuditEvent[]> {
-    if (!existsSync(this.#parts.auditPath)) return [];
-    const text = await readFile(this.#parts.auditPath, 'utf8');
-    return text
-      .split('\n')
-      .filter((line) => line !== '')
-      .map((line) => auditEvent.parse(JSON.parse(line)));
+    const file = path.join(this.#parts.directory, 'audit.log');
+    if (!existsSync(file)) return [];
+    const lines = (await readFile(file, 'utf8')).split('\n').filter((line) => line !== '');
+    return lines.map((line) => auditEvent.parse(JSON.parse(line)));
   }
 
   async stop(): Promise<void> {
@@ -199,7 +217,7 @@ class Plane implements ControlPlane {
       child.kill('SIGKILL');
       await promise;
     }
-    await rm(this.#parts.directory, { recursive: true, force: true });
+    await rm(this.#parts.directory, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 
@@ -245,38 +263,4 @@ async function findFreePort(): Promise<number> {
 
 function isNetworkAddress(address: AddressInfo | string | null): address is AddressInfo {
   return typeof address === 'object' && address !== null;
-}
-
-async function makeKeys(directory: string): Promise<void> {
-  const key = [
-    '-newkey',
-    'ec',
-    '-pkeyopt',
-    'ec_paramgen_curve:P-256',
-    '-nodes',
-    '-keyout',
-    `${directory}/ca.key`,
-  ];
-  const out = ['-subj', '/CN=test-ca', '-days', '2', '-out', `${directory}/ca.crt`];
-  await run('openssl', ['req', '-x509', ...key, ...out]);
-  await issue(directory, {
-    name: 'apiserver',
-    subject: '/CN=kube-apiserver',
-    names: 'IP:127.0.0.1,DNS:localhost',
-  });
-  await run('openssl', ['genrsa', '-out', `${directory}/sa.key`, '2048']);
-  await run('openssl', ['rsa', '-in', `${directory}/sa.key`, '-pubout', '-out', `${directory}/sa.pub`]);
-}
-
-async function issue(
-  directory: string,
-  { name, subject, names }: { name: string; subject: string; names?: string },
-): Promise<void> {
-  const at = (suffix: string) => `${directory}/${name}.${suffix}`;
-  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', at('key')];
-  const more = names === undefined ? [] : ['-addext', `subjectAltName=${names}`];
-  await run('openssl', ['req', ...key, '-subj', subject, '-out', at('csr'), ...more]);
-  const authority = ['-CA', `${directory}/ca.crt`, '-CAkey', `${directory}/ca.key`];
-  const out = ['-days', '2', '-copy_extensions', 'copy', '-out', at('crt')];
-  await run('openssl', ['x509', '-req', '-in', at('csr'), ...authority, ...out]);
 }

@@ -1,5 +1,6 @@
 /** Tests that need parts of the machine: skipped with a line that says why, and under CI run (and so fail) anyway. */
 import { spawnSync } from 'node:child_process';
+import path from 'node:path';
 import { describe as suite } from 'vitest';
 
 /** A program on PATH, the rights of root, or file systems of one's own. */
@@ -12,8 +13,10 @@ export type Need =
   | 'gst-rtsp-server'
   | 'loop-disk'
   | 'image-parts'
-  | 'go';
+  | 'go'
+  | 'kubernetes';
 
+const top = path.join(import.meta.dirname, '../..');
 const underCi = process.env['CI'] !== undefined && process.env['CI'] !== '';
 
 /**
@@ -41,6 +44,8 @@ const checks: Readonly<Record<Exclude<Need, 'root'>, readonly (readonly string[]
     ['losetup', '--find'],
   ],
   go: [['go', 'version']],
+  // Built already, or Go to build it with.
+  kubernetes: [['sh', '-c', `ls "${top}"/build/kubernetes/*/complete || go version`]],
   'image-parts': [
     ['apt-get', '--version'],
     ['dpkg-source', '--version'],

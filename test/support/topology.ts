@@ -49,6 +49,11 @@ export class TopologyHost {
     inNamespace(this.namespace, 'route', 'add', 'default', 'via', via);
   }
 
+  /** Reaches one network through that router. */
+  setRouteTo(network: string, via: string): void {
+    inNamespace(this.namespace, 'route', 'add', network, 'via', via);
+  }
+
   /** Passes on what is for others, as a router does; never multicast. */
   forward(): void {
     writeInNamespace(this.namespace, '/proc/sys/net/ipv4/ip_forward', '1');
@@ -74,6 +79,12 @@ export class Topology implements Disposable {
     const host: TopologyHost = new TopologyHost(namespace, (port, plan) => this.#attach(host, port, plan));
     for (const [port, plan] of Object.entries(ports)) host.attach(port, plan);
     return host;
+  }
+
+  /** Takes a host away; what ran in it must have ended. A host of that name may come again. */
+  removeHost(host: TopologyHost): void {
+    ip('netns', 'del', host.namespace);
+    this.#namespaces.splice(this.#namespaces.indexOf(host.namespace), 1);
   }
 
   /** What runs in it must have ended. */

@@ -1,0 +1,281 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parseAllDocuments } from 'yaml';
+import { renderDefinitions } from '../../crds/definitions.ts';
+import { fieldManager, systemNamespace } from '../../crds/cluster.ts';
+import { badResources } from '../support/bad-resources.ts';
+import { startControlPlane, type ControlPlane } from '../support/control-plane.ts';
+import { describeWith } from '../support/needs.ts';
+
+const root = path.join(import.meta.dirname, '../..');
+const samplesFolder = path.join(root, 'examples/samples');
+const samples = readdirSync(samplesFolder).map((file) =>
+  readFileSync(path.join(samplesFolder, file), 'utf8'),
+);
+const manifests = [...renderDefinitions().values()];
+const sampleCount = samples.flatMap((text) => parseAllDocuments(text)).length;
+
+const hash = 'a'.repeat(64);
+const later = '2036-11-25T12:00:00Z';
+const server = (name: string, spec: object) => ({
+  apiVersion: 'homing.dev/v1alpha1',
+  kind: 'HomeServer',
+  metadata: { name },
+  spec,
+});
+const camera = (name: string, spec: object) => ({
+  apiVersion: 'homing.dev/v1alpha1',
+  kind: 'CameraClient',
+  metadata: { name, namespace: systemNamespace },
+  spec,
+});
+
+describeWith(['kubernetes', 'openssl'], 'the custom resource definitions at a real API server', () => {
+  let plane: ControlPlane;
+
+  /** What kubectl printed; fails where kubectl does. */
+  async function kubectl(...args: Parameters<ControlPlane['kubectl']>): Promise<string> {
+    const { code, stdout, stderr } = await plane.kubectl(...args);
+    expect(`${code} ${code === 0 ? '' : stderr}`).toBe('0 ');
+    return stdout;
+  }
+  const apply = async (object: object, ...flags: readonly string[]) =>
+    await kubectl('apply', '--filename=-', ...flags, { stdin: JSON.stringify(object) });
+  /** What is said of an object that must be refused. */
+  async function refusalOf(object: object): Promise<string> {
+    const stdin = JSON.stringify(object);
+    const { code, stderr } = await plane.kubectl('apply', '--filename=-', { stdin });
+    expect(code).toBe(1);
+    return stderr;
+  }
+  const get = async (...words: readonly string[]) =>
+    JSON.parse(await kubectl('get', ...words, '--output=json'));
+  const writeStatus = async (name: string, status: object) =>
+    await apply(
+      { ...server(name, {}), spec: undefined, status },
+      '--server-side',
+      '--subresource=status',
+      `--field-manager=${fieldManager}`,
+    );
+
+  beforeAll(async () => {
+    plane = await startControlPlane();
+    const stdin = manifests.join('\n---\n');
+    await kubectl('create', '--filename=-', { stdin });
+    await kubectl('wait', '--for=condition=Established', 'crd', '--all', '--timeout=20s');
+    await kubectl('create', 'namespace', systemNamespace);
+  });
+  afterAll(() => plane.stop());
+
+  it('are taken as structural, without a warning and as they are written: GitOps tools see no drift', async () => {
+    const { items } = await get('crds');
+    expect(items).toHaveLength(3);
+    for (const { status } of items) {
+      const types = status.conditions.map(({ type }: { type: string }) => type);
+      expect(types).not.toContain('NonStructuralSchema');
+    }
+    // A second manager says the same; what the API server had changed would be a conflict.
+    const stdin = manifests.join('\n---\n');
+    const flags = ['--server-side', '--dry-run=server', '--field-manager=git'];
+    const again = await plane.kubectl('apply', ...flags, '--filename=-', { stdin });
+    expect(again.stderr).toBe('');
+  });
+
+  it('are found by their short names and as one category', async () => {
+    const table = await kubectl(
+      'api-resources',
+      '--api-group=homing.dev',
+      '--categories=homing',
+      '--no-headers',
+    );
+    const rows = table
+      .trim()
+      .split('\n')
+      .map((line) => line.split(/\s+/).slice(0, 2));
+    expect(rows).toEqual([
+      ['cameraclients', 'cam'],
+      ['homeservers', 'hs'],
+      ['trustbundles', 'trust'],
+    ]);
+  });
+
+  describe('a good resource', () => {
+    it('is applied, and applied again without a change', async () => {
+      const stdin = samples.join('\n---\n');
+      const first = await kubectl('apply', '--filename=-', { stdin });
+      expect(first.match(/ created$/gm)).toHaveLength(sampleCount);
+      const again = await kubectl('apply', '--filename=-', { stdin });
+      expect(again.match(/ unchanged$/gm)).toHaveLength(sampleCount);
+      const { items } = await get('homing', '--all-namespaces');
+      expect(items).toHaveLength(sampleCount);
+      for (const { metadata } of items) expect(metadata.generation).toBe(1);
+      const { code, stdout } = await plane.kubectl('diff', '--filename=-', { stdin });
+      expect(`${code} ${stdout}`).toBe('0 ');
+    });
+
+    it('is the same by server-side apply, as GitOps tools do it', async () => {
+      const stdin = samples.join('\n---\n');
+      const flags = ['--server-side', '--force-conflicts', '--field-manager=git'];
+      await kubectl('apply', ...flags, '--filename=-', { stdin });
+      const { items } = await get('homing', '--all-namespaces');
+      for (const { metadata } of items) expect(metadata.generation).toBe(1);
+    });
+
+    it('keeps its lists as they were written: nothing is added inside of them', async () => {
+      await apply(server('lists', { sinks: [{ name: 'disk', record: {} }] }));
+      const { spec } = await get('hs', 'lists');
+      expect(spec).toEqual({ max: 16, drain: 'OnCordon', sinks: [{ name: 'disk', record: {} }] });
+    });
+
+    it('leaves out what it was created without, when lists come later', async () => {
+      const flags = ['--server-side', '--field-manager=git'];
+      await apply(server('later', {}), ...flags);
+      await apply(server('later', { sinks: [{ name: 'players', live: {} }] }), ...flags);
+      expect((await get('hs', 'later')).spec.sinks).toEqual([{ name: 'players', live: {} }]);
+    });
+  });
+
+  describe('two managers', () => {
+    it('each have their own items of sets and of lists with a key', async () => {
+      const by = async (manager: string, spec: object) =>
+        await apply(server('shared', spec), '--server-side', `--field-manager=${manager}`);
+      await by('ann', { peers: ['nuc:17320'], sinks: [{ name: 'disk', record: { maxSize: '5Gi' } }] });
+      await by('bob', { peers: ['attic:17320'], sinks: [{ name: 'players', live: {} }] });
+      const merged = (await get('hs', 'shared')).spec;
+      expect(merged.peers.toSorted()).toEqual(['attic:17320', 'nuc:17320']);
+      expect(merged.sinks.map(({ name }: { name: string }) => name).toSorted()).toEqual(['disk', 'players']);
+      await by('bob', {});
+      const left = (await get('hs', 'shared')).spec;
+      expect(left.peers).toEqual(['nuc:17320']);
+      expect(left.sinks).toEqual([{ name: 'disk', record: { maxSize: '5Gi' } }]);
+    });
+
+    it('are told where they would overwrite each other', async () => {
+      const stdin = JSON.stringify(
+        server('shared', { sinks: [{ name: 'disk', record: { maxSize: '9Gi' } }] }),
+      );
+      const flags = ['--server-side', '--field-manager=eve', '--filename=-'];
+      const { code, stderr } = await plane.kubectl('apply', ...flags, { stdin });
+      expect(code).toBe(1);
+      expect(stderr).toContain('conflict with "ann": .spec.sinks[name="disk"].record.maxSize');
+    });
+
+    it('cannot each say half of who is denied: that list is whole', async () => {
+      const bundle = (deny: readonly object[]) => ({
+        apiVersion: 'homing.dev/v1alpha1',
+        kind: 'TrustBundle',
+        metadata: { name: 'shared' },
+        spec: { deny },
+      });
+      await apply(bundle([{ sha256: hash }]), '--server-side', '--field-manager=ann');
+      const stdin = JSON.stringify(bundle([{ identifier: 'ab:EIW6Qe0ARnWrsJZTsHWada' }]));
+      const flags = ['--server-side', '--field-manager=bob', '--filename=-'];
+      const { stderr } = await plane.kubectl('apply', ...flags, { stdin });
+      expect(stderr).toContain('conflict with "ann": .spec.deny');
+    });
+  });
+
+  it('show the columns of the status that the operator writes, and a date to come as it is', async () => {
+    await apply(server('shown', {}));
+    await writeStatus('shown', {
+      observedGeneration: 1,
+      address: '192.168.1.9:17320',
+      level: 3,
+      max: 8,
+      clients: 5,
+      rank: 1,
+      heardBy: '2/3',
+      selection: { best: 'shown', reason: 'level 3 against 2', time: later },
+      certificate: { notAfter: later },
+      agent: { version: '0.1.0' },
+      conditions: [
+        {
+          type: 'Ready',
+          status: 'True',
+          reason: 'AgentReady',
+          message: 'all is well',
+          lastTransitionTime: later,
+          observedGeneration: 1,
+        },
+      ],
+    });
+    const table = await kubectl('get', 'homeservers', 'shown', '--output=wide');
+    const [head = '', row = ''] = table.split('\n').map((line) => line.replaceAll(/ {2,}/g, '|'));
+    expect(head).toBe('NAME|READY|CLIENTS|MAX|LEVEL|RANK|HEARD|WHY|ADDRESS|REASON|VERSION|CERT|AGE');
+    expect(row).toMatch(
+      /^shown\|True\|5\|8\|3\|1\|2\/3\|level 3 against 2\|192\.168\.1\.9:17320\|AgentReady\|0\.1\.0\|2036-11-25T12:00:00Z\|\d+s$/,
+    );
+  });
+
+  it('are waited for by their conditions', async () => {
+    await kubectl('wait', '--for=condition=Ready', 'homeserver/shown', '--timeout=5s');
+    const { code, stderr } = await plane.kubectl(
+      'wait',
+      '--for=condition=Drained',
+      'hs/shown',
+      '--timeout=1s',
+    );
+    expect(code).toBe(1);
+    expect(stderr).toContain('timed out waiting for the condition');
+  });
+
+  it('have their status and their spec written apart', async () => {
+    await apply({ ...server('apart', {}), status: { rank: 1 } });
+    expect((await get('hs', 'apart')).status).toBeUndefined();
+    await writeStatus('apart', { rank: 2 });
+    expect(await get('hs', 'apart')).toMatchObject({ status: { rank: 2 }, metadata: { generation: 1 } });
+  });
+
+  it.each([
+    ['homeservers.spec.max', 'Most clients at once; 0 drains it.'],
+    ['homeservers.spec.drain', 'while its node is cordoned, at once, or never.'],
+    ['cam.spec.source.test.gop', 'Frames from key frame to key frame.'],
+    ['trust.spec.deny.sha256', 'SHA-256 of a public key (SubjectPublicKeyInfo), never of a certificate.'],
+    ['cam.status.framesLost', 'Frames that moves lost.'],
+  ])('explain %s', async (field, sentence) => {
+    expect((await kubectl('explain', field)).replaceAll(/\s+/g, ' ')).toContain(sentence);
+  });
+
+  describe('what is fixed at creation', () => {
+    const identifier = '/PtPvXYJSQsqwTJpPGjwog';
+    const other = 'EIW6Qe0ARnWrsJZTsHWada';
+    const source = { test: {} };
+
+    it.each([
+      ['another identifier', server('a', { identifier }), server('a', { identifier: other }), 'identifier'],
+      ['an identifier that goes', server('b', { identifier }), server('b', {}), 'identifier'],
+      ['an identifier that comes', server('c', {}), server('c', { identifier }), 'identifier'],
+      ['a node that becomes external', server('d', {}), server('d', { external: {} }), 'external'],
+      ['an external server that becomes a node', server('e', { external: {} }), server('e', {}), 'external'],
+      [
+        'another identifier of a camera',
+        camera('f', { identifier, source }),
+        camera('f', { identifier: other, source }),
+        'identifier',
+      ],
+    ])('refuses %s', async (_what, before, after, field) => {
+      await apply(before);
+      expect(await refusalOf(after)).toContain(`${field} is fixed at creation`);
+    });
+
+    it('lets an external server come to another address and key', async () => {
+      await apply(server('g', { external: { address: 'attic:17320' } }));
+      await apply(server('g', { external: { address: 'attic:17321', publicKey: `sha256:${hash}` } }));
+      expect((await get('hs', 'g')).metadata.generation).toBe(2);
+    });
+  });
+
+  it('refuse every bad resource, each with its sentence', async () => {
+    const stdin = badResources.map(({ resource }) => JSON.stringify(resource)).join('\n---\n');
+    const { stdout, stderr } = await plane.kubectl('create', '--dry-run=server', '--filename=-', { stdin });
+    expect(stdout).toBe('');
+    const told = stderr.split(/^(?=Error from server)/m);
+    expect(told).toHaveLength(badResources.length);
+    const misunderstood = badResources
+      .map(({ what, fromServer }, index) => ({ what, fromServer, told: told[index]?.slice(0, 600) ?? '' }))
+      .filter(({ fromServer, told: sentence }) => !sentence.includes(fromServer));
+    expect(misunderstood).toEqual([]);
+    expect(badResources.length).toBeGreaterThanOrEqual(60);
+  });
+});
