@@ -122,7 +122,7 @@ export class Door {
       onChange();
     } else if (message.kind === 'request') {
       try {
-        session.send(await this.#enrolments.certify(session.leaf.name, message.name, message.csrPem));
+        session.send(await this.#enrolments.certify(session.leaf, message.name, message.csrPem));
       } catch (error) {
         this.#tellFailure(error);
         session.close('failed');

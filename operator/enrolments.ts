@@ -1,20 +1,18 @@
 /** Issues certificates: to agents by their pod's token, to pinned keys, and to bridges for their cameras. */
-import { tokenAudience } from '../crds/cluster.ts';
-import type { CameraClient } from '../crds/camera-client.ts';
-import type { HomeServer } from '../crds/home-server.ts';
 import type { Enrol, EnrolmentReply, OperatorMessage, TrustTexts } from '../crds/operator-messages.ts';
-import { parseCertificateRequest } from '../protocol/certificate-requests.ts';
+import { parseCertificateRequest, type RequestedKey } from '../protocol/certificate-requests.ts';
+import { type Result, bad } from '../protocol/result.ts';
+import type { Leaf } from '../protocol/trust.ts';
 import type { Certifier } from './certifier.ts';
-import { judgePod, readTokenReview } from './issue/enrolment.ts';
+import { describeRefusal, type Refusal, type RefusalReason } from './issue/refusals.ts';
+import { findNodeServer, findPinned, findRequested, type Subject } from './issue/subjects.ts';
+import { TokenReviews } from './issue/token-reviews.ts';
 import type { KubeConnection } from './kube/connection.ts';
-import { homeServers, pods } from './kube/kinds.ts';
+import { homeServers } from './kube/kinds.ts';
 import { createObject, getObject } from './kube/objects.ts';
-import { clientIdOf, serverIdOf } from './reconcile/identities.ts';
 import { isInvalid, readHomeServer } from './reconcile/resource-reading.ts';
-import { fullNameOf, type World } from './reconcile/world.ts';
-import { camerasOf } from './specs/snapshot.ts';
-import { homeServerOfNode } from './specs/home-server.ts';
 import type { Survey } from './reconcile/survey.ts';
+import { homeServerOfNode } from './specs/home-server.ts';
 
 export interface EnrolmentsOptions {
   readonly connection: KubeConnection;
@@ -26,13 +24,14 @@ export interface EnrolmentsOptions {
   /** The key of who is connected under a name. */
   readonly connectedKey: (name: string) => string | undefined;
   readonly survey: () => Survey | undefined;
-  readonly onRefused: (name: string, reason: string, message: string) => void;
+  /** @param name empty where nobody knows whose certificate was asked for */
+  readonly onRefused: (name: string, reason: RefusalReason, message: string) => void;
 }
 
 export interface Enrolments {
   enrol(request: Enrol): Promise<EnrolmentReply>;
-  /** @param asker the name of the certificate of who asks */
-  certify(asker: string, name: string, csrPem: string): Promise<OperatorMessage>;
+  /** @param asker the certificate of who asks over its stream */
+  certify(asker: Pick<Leaf, 'name' | 'spkiSha256'>, name: string, csrPem: string): Promise<OperatorMessage>;
 }
 
 /** Makes it. */
@@ -40,136 +39,100 @@ export function createEnrolments(options: EnrolmentsOptions): Enrolments {
   return new Issuer(options);
 }
 
+/** Agents ask again by themselves; these tell them when. */
+const retryAfterMs: Partial<Record<RefusalReason, number>> = {
+  NotReady: 2000,
+  NodeUnknown: 5000,
+  TooMany: 15_000,
+  Unavailable: 5000,
+  KeyInUse: 35_000,
+};
+
 class Issuer implements Enrolments {
   readonly #options: EnrolmentsOptions;
+  readonly #reviews: TokenReviews;
 
   constructor(options: EnrolmentsOptions) {
     this.#options = options;
+    this.#reviews = new TokenReviews(options.connection, options.namespace);
   }
 
   async enrol({ csrPem, token }: Enrol): Promise<EnrolmentReply> {
     const key = await parseCertificateRequest(csrPem);
-    if (!key.ok) return this.#refuse('', key.reason, key.detail);
+    if (!key.ok) return this.#refuse({ reason: 'RequestInvalid', detail: key.detail });
+    const survey = this.#options.survey();
+    if (survey === undefined) return this.#refuse(notReady);
+    const { spkiSha256 } = key.value;
     const found =
-      token === undefined ? this.#findPinned(key.value.spkiSha256) : await this.#findByToken(token);
-    if ('reason' in found) return this.#refuse(found.name, found.reason, found.message);
-    const { spkiSha256, spki } = key.value;
-    const connected = this.#options.connectedKey(found.name);
-    if (connected !== undefined && connected !== spkiSha256) {
-      return this.#refuse(
-        found.name,
-        'KeyInUse',
-        `another key asks for ${found.name}, whose present key is connected`,
-      );
-    }
-    if (this.#options.isDenied(spkiSha256)) {
-      return this.#refuse(found.name, 'KeyDenied', 'this key is denied: make a new one');
-    }
-    const certificatePem = await this.#options.certifier.certify({ ...found, holder: found.name }, spki);
-    return { kind: 'enrolled', version: 1, name: found.name, certificatePem, trust: this.#options.trust() };
+      token === undefined ? findPinned(spkiSha256, survey) : await this.#findByToken(token, survey);
+    if (!found.ok) return this.#refuse(found);
+    const subject = found.value;
+    const obstacle = this.#findObstacle(subject, key.value);
+    if (obstacle !== undefined) return this.#refuse({ ...obstacle, name: subject.name });
+    const { certifier, trust } = this.#options;
+    const certificatePem = await certifier.certify({ ...subject, holder: subject.name }, key.value.spki);
+    return { kind: 'enrolled', version: 1, name: subject.name, certificatePem, trust: trust() };
   }
 
-  async certify(asker: string, name: string, csrPem: string): Promise<OperatorMessage> {
+  async certify(
+    asker: Pick<Leaf, 'name' | 'spkiSha256'>,
+    name: string,
+    csrPem: string,
+  ): Promise<OperatorMessage> {
     const key = await parseCertificateRequest(csrPem);
-    if (!key.ok) return this.#refuse(name, key.reason, key.detail);
+    if (!key.ok) return this.#refuse({ reason: 'RequestInvalid', detail: key.detail, name });
     const survey = this.#options.survey();
-    const subject = survey === undefined ? undefined : findSubject(asker, name, survey);
-    if (subject === undefined) {
-      return this.#refuse(name, 'NotAssigned', `${asker} is no bridge of ${name}`);
-    }
-    const certificatePem = await this.#options.certifier.certify(
-      { ...subject, holder: asker },
-      key.value.spki,
-    );
+    if (survey === undefined) return this.#refuse({ ...notReady, name });
+    const { spki, spkiSha256 } = key.value;
+    const found = findRequested({ asker, name, spkiSha256 }, survey);
+    if (!found.ok) return this.#refuse({ ...found, name });
+    if (this.#options.isDenied(spkiSha256)) return this.#refuse({ ...denied, name });
+    const { certifier } = this.#options;
+    const certificatePem = await certifier.certify({ ...found.value, holder: asker.name }, spki);
     return { kind: 'certificate', name, certificatePem };
   }
 
-  #findPinned(spkiSha256: string): Subject | Refusal {
-    const world = this.#options.survey()?.world;
-    const pin = `sha256:${spkiSha256}`;
-    const server = world?.homeServers.find(({ spec }) => spec.external?.publicKey === pin);
-    const camera = world?.cameraClients.find(({ spec }) => spec.source.native?.publicKey === pin);
-    const subject = (server && subjectOfServer(server)) ?? (camera && subjectOfCamera(camera));
-    return subject ?? { name: pin, reason: 'KeyUnknown', message: `no resource pins ${pin}` };
+  #findObstacle({ name }: Subject, { spkiSha256 }: RequestedKey): Refusal | undefined {
+    const connected = this.#options.connectedKey(name);
+    if (connected !== undefined && connected !== spkiSha256) {
+      return { reason: 'KeyInUse', detail: `another key asks for ${name}, whose present key is connected` };
+    }
+    return this.#options.isDenied(spkiSha256) ? denied : undefined;
   }
 
-  async #findByToken(token: string): Promise<Subject | Refusal> {
-    const { connection, namespace } = this.#options;
-    const { body } = await connection.request({
-      method: 'POST',
-      path: '/apis/authentication.k8s.io/v1/tokenreviews',
-      body: {
-        apiVersion: 'authentication.k8s.io/v1',
-        kind: 'TokenReview',
-        spec: { token, audiences: [tokenAudience] },
-      },
-      timeoutMs: 10_000,
-    });
-    const pod = readTokenReview(body, namespace);
-    if (typeof pod === 'string')
-      return { name: '', reason: pod, message: 'the token is not one of our agents' };
-    const judged = judgePod(await getObject(connection, { kind: pods, name: pod.name, namespace }), pod);
-    if (typeof judged === 'string')
-      return { name: pod.name, reason: judged, message: `the pod ${pod.name} is not ours` };
-    return this.#subjectOfNode(judged.node);
-  }
-
-  /** The node's HomeServer, which is made where it is not there. */
-  async #subjectOfNode(name: string): Promise<Subject | Refusal> {
-    const { connection, survey } = this.#options;
-    const node = survey()?.world.nodes.get(name);
-    if (node === undefined) return { name, reason: 'NodeUnknown', message: `there is no node ${name}` };
+  /** The HomeServer of the token's node, which is made where it is not there. */
+  async #findByToken(token: string, survey: Survey): Promise<Result<Subject, RefusalReason>> {
+    const judged = await this.#reviews.nodeOf(token);
+    if (!judged.ok) return judged;
+    const name = judged.value;
+    const node = survey.world.nodes.get(name);
+    if (node === undefined) return bad('NodeUnknown', `there is no node ${name}`);
+    const { connection } = this.#options;
     const place = { kind: homeServers, name };
     let raw = await getObject(connection, place);
     if (raw === undefined) {
       await createObject(connection, homeServers, homeServerOfNode(node));
       raw = await getObject(connection, place);
     }
-    const read = readHomeServer(raw);
-    const subject = isInvalid(read) ? undefined : subjectOfServer(read);
-    return subject ?? { name, reason: 'ResourceInvalid', message: `HomeServer ${name} cannot be read` };
+    const server = readHomeServer(raw);
+    if (isInvalid(server)) return bad('ResourceInvalid', `HomeServer ${name}: ${server.message}`);
+    return findNodeServer(server, survey);
   }
 
-  #refuse(name: string, reason: string, message: string) {
-    this.#options.onRefused(name, reason, message);
-    return { kind: 'refused' as const, ...(name === '' ? {} : { name }), reason, message };
+  #refuse(refusal: Refusal) {
+    const { reason, detail, name } = refusal;
+    this.#options.onRefused(name ?? '', reason, detail);
+    const message = describeRefusal(refusal);
+    const retry = retryAfterMs[reason];
+    return {
+      kind: 'refused' as const,
+      ...(name === undefined ? {} : { name }),
+      reason,
+      message,
+      ...(retry === undefined ? {} : { retryAfterMs: retry }),
+    };
   }
 }
 
-interface Subject {
-  readonly id: NonNullable<ReturnType<typeof serverIdOf> | ReturnType<typeof clientIdOf>>;
-  readonly name: string;
-}
-
-interface Refusal {
-  readonly name: string;
-  readonly reason: string;
-  readonly message: string;
-}
-
-/** Itself, to renew; or a camera that it is a bridge of. */
-function findSubject(asker: string, name: string, survey: Survey): Subject | undefined {
-  const { world } = survey;
-  if (name !== asker && !camerasOf(asker, survey).includes(name)) return undefined;
-  return findServer(world, name) ?? findCamera(world, name);
-}
-
-function findServer({ homeServers: servers }: World, name: string): Subject | undefined {
-  const server = servers.find(({ metadata }) => metadata.name === name);
-  return server === undefined ? undefined : subjectOfServer(server);
-}
-
-function findCamera({ cameraClients }: World, name: string): Subject | undefined {
-  const camera = cameraClients.find((each) => fullNameOf(each) === name);
-  return camera === undefined ? undefined : subjectOfCamera(camera);
-}
-
-function subjectOfServer(server: HomeServer): Subject | undefined {
-  const id = serverIdOf(server);
-  return id === undefined ? undefined : { id, name: server.metadata.name };
-}
-
-function subjectOfCamera(camera: CameraClient): Subject | undefined {
-  const id = clientIdOf(camera);
-  return id === undefined ? undefined : { id, name: fullNameOf(camera) };
-}
+const notReady: Refusal = { reason: 'NotReady', detail: 'the operator has just started' };
+const denied: Refusal = { reason: 'KeyDenied', detail: 'this key is denied' };

@@ -11,6 +11,7 @@ import {
 import type { Registry } from 'prom-client';
 import { createOperatorMetrics } from '../operator/metrics.ts';
 import { eventReasons } from '../operator/reconcile/events.ts';
+import { refusalReasons } from '../operator/issue/refusals.ts';
 import { trustBundleReasons } from '../operator/reconcile/trust-reasons.ts';
 
 const root = path.join(import.meta.dirname, '..');
@@ -63,6 +64,15 @@ describe('docs/commands.md', () => {
       return [`## ${pathOf(command)}`, '', '```text', helpOf(command).trimEnd(), '```', ''].join('\n');
     });
     expectSection('docs/commands.md', 'help', pages.join('\n'));
+  });
+});
+
+describe('docs/enrolment.md', () => {
+  it('says of every refusal what it means and what to do', () => {
+    const lines = Object.entries(refusalReasons).map(
+      ([reason, { means, todo }]) => `- \`${reason}\`: ${means} ${todo}`,
+    );
+    expectSection('docs/enrolment.md', 'refusals', `${lines.join('\n')}\n`);
   });
 });
 

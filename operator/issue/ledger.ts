@@ -17,7 +17,7 @@ const entry = z.object({
 
 export type LedgerEntry = z.output<typeof entry>;
 
-/** By SPKI hash and name: one key is certified for one name. */
+/** By SPKI hash, name and CA: what an older CA signed lives on until it expires, as sessions may have begun with it. */
 export type Ledger = ReadonlyMap<string, LedgerEntry>;
 
 /** Reads the ConfigMap's `issued.jsonl`; a line that cannot be read is no entry. */
@@ -53,7 +53,7 @@ export function deniedKeysOf(ledger: Ledger, isAssigned: IsAssigned, nowMs: numb
   return [...stale].filter((key) => !good.has(key)).toSorted();
 }
 
-/** Certificates in use by the anchor that signed them. */
+/** Certificates that have not expired, by the anchor that signed them: what was renewed since may still be in use. */
 export function usesOf(ledger: Ledger, isAssigned: IsAssigned, nowMs: number): ReadonlyMap<string, number> {
   const uses = new Map<string, number>();
   for (const each of ledger.values()) {
@@ -62,8 +62,8 @@ export function usesOf(ledger: Ledger, isAssigned: IsAssigned, nowMs: number): R
   return uses;
 }
 
-function keyOf({ spkiSha256, name }: Pick<LedgerEntry, 'spkiSha256' | 'name'>): string {
-  return `${spkiSha256} ${name}`;
+function keyOf({ spkiSha256, name, anchor }: LedgerEntry): string {
+  return `${spkiSha256} ${name} ${anchor}`;
 }
 
 function parseJson(line: string): unknown {

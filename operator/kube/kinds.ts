@@ -35,6 +35,12 @@ export const secrets: ResourceKind = {
   plural: 'secrets',
   isNamespaced: true,
 };
+export const daemonSets: ResourceKind = {
+  apiVersion: 'apps/v1',
+  kind: 'DaemonSet',
+  plural: 'daemonsets',
+  isNamespaced: true,
+};
 export const configMaps: ResourceKind = {
   apiVersion: 'v1',
   kind: 'ConfigMap',

@@ -2,6 +2,7 @@
 import type { CameraClient } from '../../crds/camera-client.ts';
 import type { HomeServer } from '../../crds/home-server.ts';
 import { compareCodePoints } from '../../protocol/identifiers.ts';
+import { clientIdOf, serverIdOf } from './identities.ts';
 import { fullNameOf, type World } from './world.ts';
 
 export interface Duplicate {
@@ -52,21 +53,24 @@ function claim(owners: Map<string, string>, value: string | undefined, claimant:
 }
 
 function serverClaim(server: HomeServer): Claim {
-  const { identifier, external } = server.spec;
+  const { external } = server.spec;
+  const identifier = serverIdOf(server);
   return {
     claimant: claimantOf(server),
     created: server.metadata.creationTimestamp ?? '',
-    ...(identifier === undefined ? {} : { identifier: `hcsp:${identifier}` }),
+    ...(identifier === undefined ? {} : { identifier }),
     ...(external?.publicKey === undefined ? {} : { key: external.publicKey }),
   };
 }
 
 function clientClaim(client: CameraClient): Claim {
-  const { identifier, source } = client.spec;
+  const { source } = client.spec;
+  // Made of its UID, too: else whoever may write a camera could claim another's by spec.identifier.
+  const identifier = clientIdOf(client);
   return {
     claimant: claimantOf(client),
     created: client.metadata.creationTimestamp ?? '',
-    ...(identifier === undefined ? {} : { identifier: `ab:${identifier}` }),
+    ...(identifier === undefined ? {} : { identifier }),
     ...(source.native?.publicKey === undefined ? {} : { key: source.native.publicKey }),
   };
 }
