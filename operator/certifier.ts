@@ -57,9 +57,14 @@ export class Certifier {
     isAssigned: IsAssigned,
   ): Promise<readonly { readonly name: string; readonly pem: string }[]> {
     const anchor = anchorHash(this.#options.authority());
-    const due = [...this.#options.ledger.ledger.values()].filter(
-      (entry) => entry.holder === holder && isAssigned(entry) && isDue(entry, anchor, Date.now()),
+    const held = [...this.#options.ledger.ledger.values()].filter(
+      (entry) => entry.holder === holder && isAssigned(entry),
     );
+    // Of each key and name only the newest: an older CA's stays in the ledger until it expires.
+    const newest = new Map(
+      held.toSorted(byAge(anchor)).map((entry) => [`${entry.spkiSha256} ${entry.name}`, entry]),
+    );
+    const due = [...newest.values()].filter((entry) => isDue(entry, anchor, Date.now()));
     return Promise.all(
       due.flatMap((entry) => {
         const { id, name, spki } = entry;
@@ -68,6 +73,12 @@ export class Certifier {
       }),
     );
   }
+}
+
+/** Oldest first, and what the present CA signed last of all. */
+function byAge(anchor: string): (a: LedgerEntry, b: LedgerEntry) => number {
+  const rank = (entry: LedgerEntry): number => (entry.anchor === anchor ? 1 : 0);
+  return (a, b) => rank(a) - rank(b) || a.notAfterMs - b.notAfterMs;
 }
 
 function isDue({ notAfterMs, anchor }: LedgerEntry, issuing: string, nowMs: number): boolean {

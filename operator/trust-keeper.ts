@@ -158,7 +158,7 @@ export class TrustKeeper {
       issuing,
       previous: this.#set.anchors,
       retained: this.#retained,
-      uses: addUses(usesOf(ledger.ledger, isAssigned, nowMs), agents.reportedUses()),
+      uses: larger(usesOf(ledger.ledger, isAssigned, nowMs), agents.reportedUses()),
       deniedKeys: deniedKeysOf(ledger.ledger, isAssigned, nowMs),
       synced: `${has.filter((revision) => revision >= this.#texts.revision).length}/${has.length}`,
     });
@@ -215,13 +215,13 @@ function anchorOf({ certificatePem }: KeyedCertificate): Anchor | undefined {
   return anchors.ok ? anchors.value[0] : undefined;
 }
 
-/** Certificates that were issued, and what runs on older ones still. */
-function addUses(...maps: readonly ReadonlyMap<string, number>[]): ReadonlyMap<string, number> {
-  const sums = new Map<string, number>();
+/** What was issued and what agents say that they use is mostly the same: the larger number counts. */
+function larger(...maps: readonly ReadonlyMap<string, number>[]): ReadonlyMap<string, number> {
+  const most = new Map<string, number>();
   for (const [anchor, count] of maps.flatMap((map) => [...map])) {
-    sums.set(anchor, (sums.get(anchor) ?? 0) + count);
+    most.set(anchor, Math.max(most.get(anchor) ?? 0, count));
   }
-  return sums;
+  return most;
 }
 
 function readRetained(text: string | undefined): ReadonlyMap<string, number> {

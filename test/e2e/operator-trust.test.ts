@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createAuthority, type KeyedCertificate } from '../../protocol/issuing.ts';
 import { openClusterHome, reasonOf, type ClusterHome } from '../support/cluster-home.ts';
@@ -64,17 +65,21 @@ describeWith(['go', 'openssl'], 'trust of a home on a real API server', () => {
       '-p',
       JSON.stringify({ data }),
     );
-    const safe = await home.until('trustbundle', 'home', ({ status }) =>
-      JSON.stringify(status).includes('"safeToRemove":true'),
-    );
-    expect(JSON.stringify(safe.status)).toContain('"uses":3');
+    const renewed = await home.until('trustbundle', 'home', ({ status }) => {
+      const uses = status?.['anchors'];
+      return JSON.stringify(uses).split('"uses":3').length === 3;
+    });
+    expect(JSON.stringify(renewed.status)).not.toContain('"safeToRemove":true');
     await bundle('home', { sources: [{ inline: next.certificatePem }] });
-    await expect.poll(async () => count((await trust()).anchors), { timeout: 20_000 }).toBe(1);
+    const kept = await home.untilReason('trustbundle', 'home', 'Ready', 'Retained');
+    expect(JSON.stringify(kept.status)).toMatch(/"retainedUntil":"20/);
     await home.until(
       'trustbundle',
       'home',
       ({ status }) => status?.['synced'] === '2/2' && status['anchorCount'] === 1,
     );
+    expect(count((await trust()).anchors)).toBe(2);
+    await sleep(3000);
     expect(dropped()).toEqual([]);
     const door = await home.get('cameraclient', 'door');
     expect([reasonOf(door, 'Ready'), door.status?.['framesLost']]).toEqual(['Streaming', 0]);

@@ -1,6 +1,11 @@
+import { execFile } from 'node:child_process';
+import { mkdir, symlink } from 'node:fs/promises';
+import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openClusterHome, reasonOf, type ClusterHome } from '../support/cluster-home.ts';
+import { kubernetesBinaries } from '../support/helm.ts';
 import { describeWith } from '../support/needs.ts';
 import { runHoming } from '../support/agent-process.ts';
 
@@ -73,6 +78,22 @@ describeWith(['go', 'openssl'], 'a home on a real API server', () => {
     expect([page.code, plan.code]).toEqual([0, 0]);
   });
 
+  it('is shown by kubectl homing too, where kubectl-homing is on PATH', async () => {
+    const binaries = await kubernetesBinaries();
+    const plugins = path.join(home.directory, 'plugins');
+    await mkdir(plugins);
+    await symlink(path.join(import.meta.dirname, '../../bin/homing'), path.join(plugins, 'kubectl-homing'));
+    const env = {
+      ...process.env,
+      PATH: `${plugins}:${process.env['PATH']}`,
+      KUBECONFIG: home.plane.kubeconfigPath,
+    };
+    const { stdout } = await promisify(execFile)(path.join(binaries, 'kubectl'), ['homing', 'status'], {
+      env,
+    });
+    expect(stdout).toMatch(/cams\/door {2}→ nuc {2}Streaming/);
+  });
+
   it('is drained by a cordon: Drained comes true when the camera is elsewhere', async () => {
     await home.kubectl('cordon', 'nuc');
     await home.kubectl('wait', '--for=condition=Drained', 'homeserver/nuc', '--timeout=40s');
@@ -97,7 +118,7 @@ describeWith(['go', 'openssl'], 'a home on a real API server', () => {
     const time = new Date().toISOString();
     await home.startOperator();
     await home.until('homeserver', 'pi', () => true);
-    await sleep(8000);
+    await sleep(6000);
     expect(await home.writesSince(time)).toEqual([expect.stringContaining('/leases/homing-operator')]);
     expect(await versions(home)).toEqual(before);
   });
@@ -124,6 +145,13 @@ describeWith(['go', 'openssl'], 'a home on a real API server', () => {
     });
     await home.camera('picky', { source: { test: {} }, selection: { requires: ['quantum'] } });
     await home.camera('native', { source: { native: {} } });
+    await home.camera('rtmp', { source: { rtmp: {} } });
+    const pinned = { external: { publicKey: `sha256:${'a'.repeat(64)}` } };
+    await home.homeServer('first', pinned);
+    await home.camera('second', { source: { native: { publicKey: pinned.external.publicKey } } });
+    await home.camera('twin', { source: { native: {} }, identifier: 'B'.repeat(22) });
+    await sleep(1100);
+    await home.camera('younger-twin', { source: { native: {} }, identifier: 'B'.repeat(22) });
     await home.camera('off', { source: { test: {} }, suspend: true });
     const expected: readonly (readonly [string, string, string, string])[] = [
       ['homeserver', 'attic', 'NodeNotFound', 'There is no node called attic'],
@@ -131,9 +159,12 @@ describeWith(['go', 'openssl'], 'a home on a real API server', () => {
       ['cameraclient', 'bridgeless', 'BridgeNotFound', 'No HomeServer is called hut'],
       ['cameraclient', 'secretless', 'SecretNotFound', 'Secret cams/none'],
       ['cameraclient', 'half', 'SecretIncomplete', 'Secret cams/half'],
-      ['cameraclient', 'picky', 'NotPlaced', 'has no quantum'],
+      ['cameraclient', 'picky', 'NotPlaced', 'quantum'],
       ['cameraclient', 'native', 'NeverSeen', 'homing connect'],
       ['cameraclient', 'off', 'Suspended', 'suspended'],
+      ['cameraclient', 'rtmp', 'BridgeRefused', 'this version cannot open it'],
+      ['cameraclient', 'second', 'DuplicateKey', 'HomeServer first'],
+      ['cameraclient', 'younger-twin', 'DuplicateIdentifier', 'CameraClient cams/twin'],
     ];
     for (const [kind, name, reason, message] of expected) {
       const found = await home.untilReason(kind, name, 'Ready', reason);
@@ -152,11 +183,11 @@ async function readerOf(home: ClusterHome): Promise<string> {
   return home.plane.kubeconfigFor({ user: 'reader' });
 }
 
-/** Waits until nobody has written anything for eight seconds. */
+/** Waits until nobody has written anything for five seconds. */
 async function settle(home: ClusterHome): Promise<void> {
   for (;;) {
     const time = new Date().toISOString();
-    await sleep(8000);
+    await sleep(5000);
     if ((await home.writesSince(time)).length === 0) return;
   }
 }

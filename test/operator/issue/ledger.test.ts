@@ -32,7 +32,7 @@ describe('the ledger', () => {
     expect(parseLedger(`junk\n{}\n${text}`)).toEqual(ledger);
   });
 
-  it('forgets what has expired, and has one entry a key and name', () => {
+  it('forgets what has expired, and has one entry for each key, name and CA', () => {
     const ledger = withEntry(
       ledgerOf(entry({ notAfterMs: 10 }), entry({ name: 'pi' })),
       entry({ name: 'pi', notAfterMs: 9000 }),
