@@ -8,6 +8,7 @@ import { makeOperatorIdentity } from './issue/operator-identity.ts';
 import type { KubeConnection } from './kube/connection.ts';
 import type { OperatorMetrics } from './metrics.ts';
 import type { EmitOperatorEvent } from './operator-events.ts';
+import { refusalEvent, type EventNote } from './reconcile/events.ts';
 import type { Survey } from './reconcile/survey.ts';
 import { openAgentListener, type AgentListener, type AgentSession } from './stream/listener.ts';
 import type { TrustKeeper } from './trust-keeper.ts';
@@ -23,16 +24,21 @@ export interface DoorOptions {
   readonly metrics: OperatorMetrics;
   readonly survey: () => Survey | undefined;
   readonly onChange: () => void;
+  /** What people should hear of at the resource. */
+  readonly onEvent: (event: EventNote) => void;
   readonly emit: EmitOperatorEvent;
 }
 
 /** Another key that asked for a name is shown for this long after it asked last. */
 const showKeyMs = 600_000;
+const maxTold = 1000;
 
 export class Door {
   readonly #options: DoorOptions;
   readonly #enrolments: Enrolments;
   readonly #keysInUse = new Map<string, { readonly message: string; readonly untilMs: number }>();
+  /** Until when a refusal is not told of again, by whom and why. */
+  readonly #told = new Map<string, number>();
   #listener: AgentListener | undefined;
   #identity: Awaited<ReturnType<typeof makeOperatorIdentity>> | undefined;
 
@@ -134,9 +140,22 @@ export class Door {
     const { metrics, emit, onChange } = this.#options;
     metrics.refusals.inc({ reason });
     emit({ event: 'refused', client, reason, message });
+    this.#tellPeople(client, reason, message);
     if (reason !== 'KeyInUse') return;
     this.#keysInUse.set(client, { message, untilMs: Date.now() + showKeyMs });
+    setTimeout(onChange, showKeyMs + 1).unref();
     onChange();
+  }
+
+  /** Whoever tries again and again is told of once in ten minutes: each Event is a write. */
+  #tellPeople(client: string, reason: string, message: string): void {
+    const nowMs = Date.now();
+    for (const [key, untilMs] of this.#told) if (untilMs <= nowMs) this.#told.delete(key);
+    const key = `${client} ${reason}`;
+    const event = refusalEvent(client, reason, message);
+    if (event === undefined || this.#told.has(key) || this.#told.size >= maxTold) return;
+    this.#told.set(key, nowMs + showKeyMs);
+    this.#options.onEvent(event);
   }
 
   #tellFailure(error: unknown): void {

@@ -50,7 +50,7 @@ export class HomeKeeper {
       observe: (kind, key) =>
         kind === 'TrustBundle' ? options.bundle(key) : this.#informerOf(kind).get(key),
       apply: (decision, signal) => this.#apply(decision, signal),
-      onWritten: (decision) => this.#tell(decision),
+      onWritten: (decision) => this.#tellWritten(decision),
     });
     this.#queue = createWorkQueue({
       run: (key, signal) => this.#writer.run(key, signal),
@@ -81,6 +81,13 @@ export class HomeKeeper {
   write(decision: StatusDecision): void {
     const key = this.#writer.want(decision);
     if (key !== undefined) this.#queue.add(key);
+  }
+
+  /** Has an Event written, where its object is there. */
+  tell(event: EventNote): void {
+    const { kind, name, namespace } = event.regarding;
+    const key = namespace === undefined ? name : `${namespace}/${name}`;
+    if (this.#informerOf(kind).get(key) !== undefined) this.#events.tell({ events: [event] });
   }
 
   /** An object with what we wrote last, while the watch is behind. */
@@ -145,7 +152,7 @@ export class HomeKeeper {
     });
   }
 
-  #tell(decision: StatusDecision): void {
+  #tellWritten(decision: StatusDecision): void {
     const { metrics, emit } = this.#options;
     const { kind, key } = decision;
     metrics.statusWrites.inc({ kind });

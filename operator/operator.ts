@@ -261,6 +261,7 @@ class Operator implements RunningOperator {
       metrics: this.#metrics,
       survey: () => this.#keeper?.survey,
       onChange: () => this.#keeper?.notify(),
+      onEvent: (event) => this.#keeper?.tell(event),
       emit: this.#emit,
     });
     this.#parts.defer(() => door.close());

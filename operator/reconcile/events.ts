@@ -2,6 +2,7 @@
 import type { Condition } from '../../crds/metadata.ts';
 import type { CameraClient, CameraClientStatus } from '../../crds/camera-client.ts';
 import type { HomeServer, HomeServerStatus } from '../../crds/home-server.ts';
+import { isClientName, isServerName } from '../../protocol/identifiers.ts';
 import { explainPair } from './standing.ts';
 import { fullNameOf, type World } from './world.ts';
 
@@ -81,6 +82,18 @@ export function serverEvents(server: HomeServer, next: HomeServerStatus): readon
     notes.push({ regarding, type: 'Normal', reason: 'Drained', note: drained.message });
   }
   return notes;
+}
+
+/** A refusal, told at the resource whose name was asked for; undefined where it is no name of one. */
+export function refusalEvent(client: string, reason: string, message: string): EventNote | undefined {
+  const note = `${reason}: ${message}`;
+  const kind = reason === 'KeyInUse' ? 'KeyInUse' : 'Refused';
+  if (isServerName(client)) {
+    return { regarding: { kind: 'HomeServer', name: client }, type: 'Warning', reason: kind, note };
+  }
+  const [namespace = '', name = ''] = client.split('/');
+  if (!isClientName(client)) return undefined;
+  return { regarding: { kind: 'CameraClient', namespace, name }, type: 'Warning', reason: kind, note };
 }
 
 const reasonWords: Readonly<Record<string, string>> = {

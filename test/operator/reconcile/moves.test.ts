@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { batchMoves } from '../../../operator/reconcile/events.ts';
+import { batchMoves, refusalEvent } from '../../../operator/reconcile/events.ts';
 import { decidePass } from '../../../operator/reconcile/pass.ts';
 import {
   afterPass,
@@ -138,6 +138,21 @@ describe('events of servers', () => {
     expect(toldBy(pass).events).toMatchObject([
       { type: 'Normal', reason: 'Drained', regarding: { name: 'nuc' } },
     ]);
+  });
+});
+
+describe('a refusal', () => {
+  it.each([
+    ['nuc', 'KeyInUse', { kind: 'HomeServer', name: 'nuc' }, 'KeyInUse'],
+    ['nuc', 'TokenForeign', { kind: 'HomeServer', name: 'nuc' }, 'Refused'],
+    ['cams/door', 'NotAssigned', { kind: 'CameraClient', namespace: 'cams', name: 'door' }, 'Refused'],
+  ])('of %s for %s is told at the resource', (client, why, regarding, reason) => {
+    const note = `${why}: look who`;
+    expect(refusalEvent(client, why, 'look who')).toEqual({ regarding, type: 'Warning', reason, note });
+  });
+
+  it.each(['', 'sha256:abc', '../x', 'a/b/c'])('of %j is told nowhere', (client) => {
+    expect(refusalEvent(client, 'KeyUnknown', '')).toBeUndefined();
   });
 });
 
