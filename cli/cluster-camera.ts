@@ -97,7 +97,7 @@ interface Papers {
 /** The operator knows the key as soon as it has seen the resource. */
 async function enrol(options: TestCameraOptions, csrPem: string): Promise<Papers> {
   const { deadlineMs, say } = options;
-  const signal = AbortSignal.timeout(Math.max(1000, deadlineMs - performance.now()));
+  const signal = AbortSignal.timeout(Math.max(1000, Math.ceil(deadlineMs - performance.now())));
   const endpoint = await resolvePlace(options.operator);
   const call = { endpoint, trust: await readTrust(options.ca), pin: undefined, csrPem, signal };
   for (;;) {
