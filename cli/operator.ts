@@ -4,7 +4,7 @@ import manifest from '../package.json' with { type: 'json' };
 import { systemNamespace } from '../crds/cluster.ts';
 import type { EmitOperatorEvent, OperatorEvent } from '../operator/operator-events.ts';
 import { exitCodes, paint, printJson, printLine, printNote } from './output.ts';
-import { printable } from './event-lines.ts';
+import { count, printable } from './event-lines.ts';
 
 interface Address {
   readonly host?: string;
@@ -88,17 +88,41 @@ function listenForSignals(stop: AbortController): Promise<string> {
 
 function printOperatorEvents(isJson: boolean): EmitOperatorEvent {
   return (event) => {
-    const time = new Date().toISOString();
-    if (isJson) printJson({ ...event, time });
-    else printLine(`${paint('dim', time.slice(11, 19))}  ${formatOperatorEvent(event)}`);
+    const time = new Date();
+    if (isJson) printJson({ ...event, time: time.toISOString() });
+    else printLine(`${paint('dim', time.toTimeString().slice(0, 8))}  ${formatEvent(event)}`);
   };
 }
 
-/** One line for people. */
-export function formatOperatorEvent(event: OperatorEvent): string {
-  const { event: name, ...fields } = event;
-  const words = Object.values(fields).map((value) => String(value));
-  return printable(`${name.padEnd(12)}  ${words.join('  ')}`);
+type EventOf<Name extends OperatorEvent['event']> = Extract<OperatorEvent, { readonly event: Name }>;
+type Style = Parameters<typeof paint>[0];
+
+const withReason = ({ message, reason }: { readonly message: string; readonly reason: string }): string =>
+  `${message} (${reason})`;
+
+const formats: {
+  readonly [Name in OperatorEvent['event']]: readonly [Style, (event: EventOf<Name>) => string];
+} = {
+  started: [
+    'bold',
+    (e) => `in ${e.namespace}, listening at ${e.address}, ${count(e.anchors, 'CA certificate')}`,
+  ],
+  waiting: ['yellow', withReason],
+  connected: ['green', (e) => `${e.client}, version ${e.version}`],
+  disconnected: ['yellow', (e) => `${e.client}: ${e.reason}`],
+  enrolled: ['cyan', (e) => `${e.role} ${e.client}`],
+  refused: ['red', (e) => `${e.client === '' ? 'somebody' : e.client}: ${withReason(e)}`],
+  wrote: ['dim', (e) => `the status of ${e.kind} ${e.name}`],
+  moved: ['blue', (e) => e.message],
+  warning: ['yellow', withReason],
+  stopped: ['bold', (e) => e.reason],
+};
+
+/** One line for people, without the time. */
+function formatEvent(event: OperatorEvent): string {
+  const [style, format]: readonly [Style, (event: never) => string] = formats[event.event];
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- an entry takes the event of its own name; TypeScript cannot follow that over a union
+  return `${paint(style, event.event.padEnd(12))}  ${printable(format(event as never))}`;
 }
 
 function parseAddress(text: string): Address {

@@ -4,7 +4,7 @@ import { compareCodePoints } from '../../protocol/identifiers.ts';
 import { reportOf, type World } from './world.ts';
 
 /** A server is shown as not heard, or a listener as gone, after this long. Being heard is shown at once. */
-export const notHeardAfterMs = 60_000;
+const notHeardAfterMs = 60_000;
 
 /** One listener and one that it should hear. */
 interface Ear {

@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 
 /** Two writes of one object are at least this far apart. */
-export const writeEveryMs = 1000;
+const writeEveryMs = 1000;
 
 /** What we wrote last, and what the API server made of it. */
 export interface Written {
