@@ -1,22 +1,17 @@
 /** `homing operator`: the one process that talks to Kubernetes. */
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
 import { systemNamespace } from '../crds/cluster.ts';
 import type { EmitOperatorEvent, OperatorEvent } from '../operator/operator-events.ts';
 import { exitCodes, paint, printJson, printLine, printNote } from './output.ts';
 import { count, printable } from './event-lines.ts';
 
-interface Address {
-  readonly host?: string;
-  readonly port: number;
-}
-
 interface OperatorFlags {
   readonly kubeconfig?: string;
   readonly context?: string;
   readonly namespace: string;
-  readonly listen: Address;
-  readonly metrics?: Address;
+  readonly listen: ListenAddress;
+  readonly metrics?: ListenAddress;
   readonly json?: boolean;
 }
 
@@ -31,10 +26,10 @@ export const operatorCommand = new Command('operator')
   )
   .option('--context <name>', 'which context of the kubeconfig')
   .option('--namespace <name>', 'where CA, trust set and Lease are', systemNamespace)
-  .option('--listen <address>', 'where agents call: :PORT, HOST:PORT or [IPV6]:PORT', parseAddress, {
+  .option('--listen <address>', 'where agents call: :PORT, HOST:PORT or [IPV6]:PORT', parseListenAddress, {
     port: 17_330,
   })
-  .option('--metrics <address>', 'answer /metrics, /healthz and /readyz there, as :9317', parseAddress)
+  .option('--metrics <address>', 'answer /metrics, /healthz and /readyz there, as :9317', parseListenAddress)
   .option('--json', 'print one JSON object a line for each event')
   .addHelpText(
     'after',
@@ -74,10 +69,10 @@ Examples:
 /** Resolves with the first signal; a second one does not wait. */
 function listenForSignals(stop: AbortController): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>();
-  let count = 0;
+  let signals = 0;
   const onSignal = (signal: NodeJS.Signals): void => {
-    count += 1;
-    if (count > 1) process.exit(exitCodes.negative);
+    signals += 1;
+    if (signals > 1) process.exit(exitCodes.negative);
     printNote(`homing: ${signal}: stopping (again to stop at once)`);
     resolve(signal);
     stop.abort();
@@ -123,13 +118,4 @@ function formatEvent(event: OperatorEvent): string {
   const [style, format]: readonly [Style, (event: never) => string] = formats[event.event];
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- an entry takes the event of its own name; TypeScript cannot follow that over a union
   return `${paint(style, event.event.padEnd(12))}  ${printable(format(event as never))}`;
-}
-
-function parseAddress(text: string): Address {
-  const match = /^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]*):(\d{1,5})$/.exec(text);
-  const port = Number(match?.[2]);
-  if (match === null || port > 65_535)
-    throw new InvalidArgumentError('must be :PORT, HOST:PORT or [IPV6]:PORT');
-  const host = (match[1] ?? '').replaceAll(/[[\]]/g, '');
-  return host === '' ? { port } : { host, port };
 }
