@@ -6,7 +6,7 @@ import type { Endpoint } from './endpoints.ts';
 import type { ClientId, ServerId, everyClient } from './identifiers.ts';
 import { maxLineBytes } from './lines.ts';
 import { bad, good, quote, type Result } from './result.ts';
-import { findFlaw, findXml, type XmlElement, type XmlProblem } from './xml.ts';
+import { findFlaw, findPlainXml, findXml, toText, type XmlElement, type XmlProblem } from './xml.ts';
 
 /** A server as documents name it: `hcsp:…;ip=192.168.1.9:17320`. */
 export interface ServerReference {
@@ -177,6 +177,19 @@ export const hospNamespace = 'http://www.darwin-hcs.org/arch/hosp/1.0';
  * @param line one line of ASCII of at most 8 KiB, with or without its line end
  */
 export function parseDocument(line: Uint8Array | string): Result<ParsedDocument, DocumentProblem> {
+  return parsePlain(line) ?? parseAny(line);
+}
+
+/** Nearly every document is what we would have written of its values: then these are its values, whatever else is XML. */
+function parsePlain(line: Uint8Array | string): Result<ParsedDocument, DocumentProblem> | undefined {
+  if (line.length > maxLineBytes) return undefined;
+  const text = typeof line === 'string' ? line : toText(line);
+  const root = findPlainXml(text);
+  const document = root === undefined ? undefined : readHosp(root);
+  return document?.ok === true && writeDocument(document.value.body) === text ? document : undefined;
+}
+
+function parseAny(line: Uint8Array | string): Result<ParsedDocument, DocumentProblem> {
   const found = findXml(line);
   if (!found.ok) return found;
   const { root, text } = found.value;

@@ -64,6 +64,28 @@ export function findXml(line: Uint8Array | string): Result<FoundXml, XmlProblem>
   return root.ok ? good({ root: root.value, text }) : (findFlaw(text) ?? root);
 }
 
+const plainAttributes = String.raw`((?: [a-zA-Z:]+="[^"<>&]*")*)`;
+const plainDocument = new RegExp(`^<([a-z]+)${plainAttributes}><([a-z]+)${plainAttributes}/></\\1>$`);
+const plainAttribute = / ([a-zA-Z:]+)="([^"]*)"/g;
+
+/**
+ * Reads what we write ourselves, but for lists and text: an element with attributes around one that is empty. It is for who
+ * writes the values again and compares, and takes a tenth of the parser's time; undefined says nothing about the text.
+ */
+export function findPlainXml(text: string): XmlElement | undefined {
+  const found = plainDocument.exec(text);
+  if (found === null) return undefined;
+  const [, outer = '', outerAttributes = '', inner = '', innerAttributes = ''] = found;
+  const child = { name: inner, attributes: readPlain(innerAttributes), children: [], text: '' };
+  return { name: outer, attributes: readPlain(outerAttributes), children: [child], text: '' };
+}
+
+function readPlain(text: string): ReadonlyMap<string, string> {
+  const attributes = new Map<string, string>();
+  for (const [, name = '', value = ''] of text.matchAll(plainAttribute)) attributes.set(name, value);
+  return attributes;
+}
+
 /** What the parser does not mind. */
 function findStranger(text: string): Bad<XmlProblem> | undefined {
   if (!oneLine.test(text)) return bad('not-ascii', 'parsing a document: not one line of printable ASCII');
@@ -86,7 +108,8 @@ function isWellFormed(text: string): boolean {
   }
 }
 
-function toText({ buffer, byteOffset, length }: Uint8Array): string {
+/** Each byte as a character. */
+export function toText({ buffer, byteOffset, length }: Uint8Array): string {
   return Buffer.from(buffer, byteOffset, length).toString('latin1');
 }
 

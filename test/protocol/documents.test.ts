@@ -23,6 +23,28 @@ function connect(attributes: string): string {
 }
 
 describe('documents', () => {
+  it('are read the same by the short way for what we wrote and by the parser, for which a space in front is enough', () => {
+    fc.assert(
+      fc.property(documents, (document) => {
+        const line = encodeDocument(document);
+        expect(parseDocument(line)).toEqual(parseDocument(` ${line}`));
+      }),
+    );
+  });
+
+  it.each([
+    ['an attribute twice', (line: string) => line.replace('<hosp ', '<hosp xmlns="" ')],
+    ['an attribute of the body twice', (line: string) => line.replace(' max=', ' max="3" max=')],
+    ['an unknown attribute', (line: string) => line.replace(' max=', ' new="x" max=')],
+    ['text behind the end', (line: string) => `${line}x`],
+    ['another end', (line: string) => line.replace('</hosp>', '</hops>')],
+  ])('are read the same either way with %s', (_, change) => {
+    const [golden = ''] = goldenDocuments;
+    const changed = change(golden);
+    expect(changed).not.toBe(golden);
+    expect(parseDocument(changed)).toEqual(parseDocument(` ${changed}`));
+  });
+
   it('are the same bytes after encoding, parsing and encoding', () => {
     fc.assert(
       fc.property(documents, (document) => {
