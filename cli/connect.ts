@@ -7,19 +7,17 @@ import { createRingBudget } from '../agent/client/ring-budget.ts';
 import { encodeSavedClient, parseSavedClient } from '../agent/client/saved-client.ts';
 import type { EmitEvent } from '../agent/events.ts';
 import { type StateFile, openStateFile } from '../agent/state-file.ts';
-import { loadIdentity } from '../tls/identity.ts';
 import { type LiveTrust, watchTrust } from '../agent/trust-directory.ts';
 import { createScanner } from '../protocol/media/scanners.ts';
 import { resolveServers } from './connect-servers.ts';
+import { openPapers, type PaperFlags, type Papers } from './connect-papers.ts';
 import { keeping, mediaOf, sourceOf } from './connect-source.ts';
 import { printEvents } from './event-lines.ts';
+import { addOperatorOptions } from './operator-options.ts';
 import { CommandError, exitCodes } from './output.ts';
 import { ringOption } from './ring-option.ts';
 
-interface ConnectFlags {
-  readonly trust: string;
-  readonly cert: string;
-  readonly key: string;
+interface ConnectFlags extends PaperFlags {
   readonly server: readonly string[];
   readonly discover?: boolean;
   readonly interface: readonly string[];
@@ -30,7 +28,6 @@ interface ConnectFlags {
   readonly requires: readonly string[];
   readonly weights: Readonly<Record<string, number>>;
   readonly mode: 'Best' | 'AnyValid';
-  readonly state?: string;
   readonly keepSource?: string;
   readonly ring: number;
   readonly json?: boolean;
@@ -40,17 +37,21 @@ const examples = `
 Examples:
   homing connect --trust ca.crt --cert door.crt --key door.key --server 192.168.1.9:17320 --source test
   homing connect --trust ca.crt --cert door.crt --key door.key --discover --source rtsp://192.168.1.30/stream1 --credentials door.secret --state state/
+  homing connect --operator 192.168.1.5:17330 --ca sha256:5f…c1 --name yard/door --state state/ --source test
   sensor | homing connect --trust ca.crt --cert meter.crt --key meter.key --discover --source - --media application/x-ndjson
 
 Exits 0 when the source has ended and everything is safe at a server, or on SIGINT or SIGTERM; 1 when another client with
 the same certificate took its place; 2 for wrong options or files.`;
 
-/** The subcommand, for cli/main.ts. */
-export const connectCommand = new Command('connect')
+const command = new Command('connect')
   .description('Streams a camera, a file, a pipe or a test picture to the best of your servers.')
-  .requiredOption('--trust <path>', 'ca.crt, or a folder with ca.crt and deny.txt')
-  .requiredOption('--cert <file>', "the client's certificate (homing ca issue --client)")
-  .requiredOption('--key <file>', 'its key')
+  .option('--trust <path>', 'ca.crt, or a folder with ca.crt and deny.txt')
+  .option('--cert <file>', "the client's certificate (homing ca issue --client)")
+  .option('--key <file>', 'its key');
+
+/** The subcommand, for cli/main.ts. */
+export const connectCommand = addOperatorOptions(command)
+  .option('--name <namespace/name>', 'with --operator: what its CameraClient is called')
   .option('--server <host:port>', 'a server to begin with; can be given several times', collect, [])
   .option('--discover', 'listen for servers that announce themselves')
   .option('--interface <name>', 'with --discover, only there; can be given several times', collect, [])
@@ -77,7 +78,10 @@ export const connectCommand = new Command('connect')
   .addOption(
     new Option('--mode <mode>', 'how servers are compared').choices(['Best', 'AnyValid']).default('Best'),
   )
-  .option('--state <dir>', 'what it must remember over a restart: its last term and its servers')
+  .option(
+    '--state <dir>',
+    'what it must remember over a restart: its last term and its servers, and with --operator its key',
+  )
   .option(
     '--keep-source <dir>',
     'also write what the source gives, byte for byte: a reference for `homing check`',
@@ -113,37 +117,52 @@ function parseWeights(text: string, before: Readonly<Record<string, number>>): R
 }
 
 async function connect(flags: ConnectFlags, emit: EmitEvent): Promise<number> {
-  if (flags.server.length === 0 && flags.discover !== true) {
+  if (flags.server.length === 0 && flags.discover !== true && flags.operator === undefined) {
     throw new CommandError('which server? --server HOST:PORT, or --discover to listen for announcements');
   }
   const open = sourceOf(flags, process.env);
   const servers = await resolveServers(flags.server);
-  const identity = await loadIdentity(flags.cert, flags.key);
-  const trust = await watchTrust(flags.trust, [], emit);
+  const papers = await openPapers(flags, mediaOf(flags), emit);
+  const tell: EmitEvent = (event) => {
+    papers.native?.take(event);
+    emit(event);
+  };
+  const trust = await watchTrust(papers.trust, [], emit);
   const state = await openState(flags.state, emit);
-  const section = `client ${identity.leaf.name}`;
-  const discovery = flags.discover === true ? await openDiscovery(flags, trust, emit) : undefined;
+  const section = `client ${papers.identity.leaf.name}`;
+  const discovery = mustListen(flags) ? await openDiscovery(flags, trust, emit) : undefined;
   try {
     const client = openClient({
-      identity,
+      identity: papers.identity,
       trust,
-      config: configOf(flags, identity.leaf.name),
-      servers,
+      config: configOf(flags, papers.identity.leaf.name),
+      servers: [...servers, ...papers.servers],
       ...(discovery === undefined ? {} : { discover: (onServer) => discovery.subscribe(onServer) }),
       openSource: flags.keepSource === undefined ? open : keeping(flags.keepSource, open),
       scannerFor: createScanner,
       ringBudget: createRingBudget(flags.ring),
       saved: parseSavedClient(state?.read(section)),
       onSave: (saved) => state?.write(section, encodeSavedClient(saved)),
-      emit,
+      emit: tell,
     });
+    papers.native?.attach(client);
     emit({ event: 'started', clients: 1 });
     return await runToEnd(client, emit);
   } finally {
-    await discovery?.close();
+    await closeAll(papers, discovery);
     await trust.close();
     await state?.close();
   }
+}
+
+async function closeAll({ native }: Papers, discovery: Discovery | undefined): Promise<void> {
+  await native?.close();
+  await discovery?.close();
+}
+
+/** With an operator, servers need not be named: those of the home announce themselves. */
+function mustListen({ discover, operator, server }: ConnectFlags): boolean {
+  return discover === true || (operator !== undefined && server.length === 0);
 }
 
 function configOf(flags: ConnectFlags, name: string): ClientConfig {

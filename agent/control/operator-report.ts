@@ -16,8 +16,11 @@ export interface InUse {
   readonly certificates: readonly HeldCertificate[];
 }
 
+/** What of an agent's status is reported; a native client has no more of it than its one camera. */
+export type ReportedStatus = Pick<AgentStatus, 'name' | 'server' | 'cameras' | 'handovers'>;
+
 /** The report; `status` is absent before the agent runs. */
-export function makeReport(status: AgentStatus | undefined, inUse: InUse): Report {
+export function makeReport(status: ReportedStatus | undefined, inUse: InUse): Report {
   const { problem, cameraProblems, certificates, ...revisions } = inUse;
   const server = status === undefined ? undefined : reportServer(status, certificates);
   const running = status === undefined ? [] : status.cameras.map((camera) => reportCamera(camera, status));
@@ -52,7 +55,7 @@ function countAnchors(certificates: readonly HeldCertificate[]): Record<string, 
 }
 
 function reportServer(
-  { server, name }: AgentStatus,
+  { server, name }: ReportedStatus,
   certificates: readonly HeldCertificate[],
 ): ServerReport | undefined {
   if (server === undefined) return undefined;
@@ -81,7 +84,7 @@ function certificateOf({ notAfterMs, anchorSha256 }: HeldCertificate) {
   return { notAfter: new Date(notAfterMs).toISOString(), anchorSha256 };
 }
 
-function reportCamera(camera: AgentStatus['cameras'][number], { handovers }: AgentStatus): CameraReport {
+function reportCamera(camera: AgentStatus['cameras'][number], { handovers }: ReportedStatus): CameraReport {
   const { name, server, source, framesLost } = camera;
   const last = handovers.findLast(({ client }) => client === name);
   return {

@@ -64,6 +64,12 @@ export function camerasIn({ cameraClients }: Snapshot): readonly string[] {
     .filter((name) => namePattern.test(name));
 }
 
+/** `host:port` of the servers of a snapshot that are named by address, as far as they can be read. */
+export function externalAddressesIn({ homeServers }: Snapshot): readonly string[] {
+  const servers = homeServers.flatMap((raw) => homeServer.safeParse(withoutStatus(raw)).data ?? []);
+  return servers.flatMap(({ spec }) => spec.external?.address ?? []);
+}
+
 const namePattern = /^[a-z0-9][a-z0-9.-]*\/[a-z0-9][a-z0-9.-]*$/;
 
 function isSuspended(raw: unknown): boolean {

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { Report } from '../../crds/operator-messages.ts';
 import { parseTrust } from '../../protocol/trust.ts';
 import { createAuthority } from '../../protocol/issuing.ts';
-import { AgentProcess, freePorts, runHoming } from '../support/agent-process.ts';
+import { AgentProcess, HomingProcess, freePorts, runHoming } from '../support/agent-process.ts';
 import { mintHome } from '../support/certificates.ts';
 import { OperatorSide, cameraOf, homeServerOn, openOperatorSide } from '../support/operator-side.ts';
 
@@ -17,7 +17,7 @@ describe('an agent of an operator', () => {
   let memory = '';
   let side: OperatorSide;
   let port = 0;
-  const started: AgentProcess[] = [];
+  const started: HomingProcess[] = [];
 
   beforeAll(async () => {
     memory = await mkdtemp('/dev/shm/homing-stream-');
@@ -125,8 +125,13 @@ describe('an agent of an operator', () => {
     await untilReport((report) => streams('cams/door')(report) && report.cameras.length === 2);
     await side.stop();
     await agent.until('operator', ({ isConnected }) => !isConnected);
-    const before = agent.of('recorded').length;
-    await agent.until('recorded', () => true, before + 1).catch(() => undefined);
+    const durable = async (): Promise<number> => {
+      const { stdout } = await runHoming('status', '--state', path.join(directory, 'state'), '--json');
+      const cameras: readonly { name: string; durable: number }[] = JSON.parse(stdout).cameras;
+      return cameras.find(({ name }) => name === 'cams/door')?.durable ?? 0;
+    };
+    const before = await durable();
+    await expect.poll(durable, { timeout: 20_000 }).toBeGreaterThan(before);
     expect(agent.of('disconnected')).toEqual([]);
     await agent.end('SIGKILL');
 
@@ -272,6 +277,41 @@ describe('an agent of an operator', () => {
     pinned.set('nuc', key);
     await untilReport((report) => report.server !== undefined);
     expect(side.enrolments.every((request) => request.token === undefined)).toBe(true);
+  });
+
+  it('certifies a camera by itself whose public key is in its CameraClient, which then streams and reports', async () => {
+    side.resources = {
+      ...side.resources,
+      cameraClients: [cameraOf('meter', [], { source: { native: {} } })],
+    };
+    startEnrolling();
+    await untilReport((report) => report.server !== undefined);
+    const meter = new HomingProcess('connect', [
+      '--operator',
+      `127.0.0.1:${side.port}`,
+      '--ca',
+      pinOf(side.home.authority.certificatePem),
+      '--name',
+      'cams/meter',
+      '--state',
+      path.join(directory, 'meter'),
+      '--source',
+      'test',
+      '--server',
+      `127.0.0.1:${port}`,
+    ]);
+    started.push(meter);
+    const [warning] = await meter.until('warning', ({ message }) => message.includes('publicKey'));
+    const advice = /put publicKey: (sha256:[0-9a-f]{64}) into CameraClient cams\/meter/;
+    side.pin('cams/meter', advice.exec(warning?.message ?? '')?.[1] ?? '');
+    await meter.until('connected');
+    await expect
+      .poll(() => side.reports.get('cams/meter')?.cameras, { timeout: 20_000 })
+      .toMatchObject([{ name: 'cams/meter', server: 'nuc', media: 'video/mp2t', source: { isReady: true } }]);
+    expect(side.reports.get('cams/meter')?.anchorUses).toEqual({ [anchorOf(side)]: 1 });
+    const key = path.join(directory, 'meter/operator/certificates/own.key');
+    expect((await stat(key)).mode & 0o777).toBe(0o600);
+    expect(await meter.end()).toBe(0);
   });
 
   it('takes a renewed certificate and a new CA without losing a session', async () => {

@@ -120,6 +120,11 @@ export class OperatorSide {
     }
   }
 
+  /** Certifies that key under that name from now on. */
+  pin(name: string, publicKey: string): void {
+    this.#options.pinned?.set(name, publicKey);
+  }
+
   idOf(name: string): string {
     const known = this.#ids.get(name) ?? encodeIdentifier(randomBytes(16));
     this.#ids.set(name, known);
