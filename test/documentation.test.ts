@@ -1,4 +1,4 @@
-import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
@@ -13,6 +13,7 @@ import { createOperatorMetrics } from '../operator/metrics.ts';
 import { eventReasons } from '../operator/reconcile/events.ts';
 import { refusalReasons } from '../operator/issue/refusals.ts';
 import { trustBundleReasons } from '../operator/reconcile/trust-reasons.ts';
+import { expectSection } from './support/document-section.ts';
 
 const root = path.join(import.meta.dirname, '..');
 const read = (file: string) => readFileSync(path.join(root, file), 'utf8');
@@ -108,19 +109,6 @@ describe('docs/metrics.md', () => {
 });
 
 const sources = ['protocol', 'crds', 'tls', 'agent', 'operator', 'cli'].flatMap(sourcesIn);
-
-/** The text between two markers is as computed; UPDATE_DOCS=1 (`npm run docs`) writes it instead. */
-function expectSection(file: string, name: string, text: string): void {
-  const page = read(file);
-  const [begin, end] = [`<!-- begin ${name}: npm run docs -->\n`, `<!-- end ${name} -->`];
-  const from = page.indexOf(begin) + begin.length;
-  const to = page.indexOf(end);
-  expect(from >= begin.length && to >= from, `${file} has the markers of ${name}`).toBe(true);
-  const section = `\n${text}\n`;
-  if (process.env['UPDATE_DOCS'] === '1')
-    writeFileSync(path.join(root, file), page.slice(0, from) + section + page.slice(to));
-  expect(read(file).slice(from, read(file).indexOf(end))).toBe(section);
-}
 
 /** A line for each metric: name, kind, labels, what it counts. */
 function describeMetrics(registry: Registry): string {

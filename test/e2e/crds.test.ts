@@ -31,6 +31,13 @@ const camera = (name: string, spec: object) => ({
   spec,
 });
 
+const bundle = (name: string, deny: readonly object[]) => ({
+  apiVersion: 'homing.dev/v1alpha1',
+  kind: 'TrustBundle',
+  metadata: { name },
+  spec: { deny },
+});
+
 describeWith(['kubernetes', 'openssl'], 'the custom resource definitions at a real API server', () => {
   let plane: ControlPlane;
 
@@ -51,9 +58,9 @@ describeWith(['kubernetes', 'openssl'], 'the custom resource definitions at a re
   }
   const get = async (...words: readonly string[]) =>
     JSON.parse(await kubectl('get', ...words, '--output=json'));
-  const writeStatus = async (name: string, status: object) =>
+  const writeStatus = async (object: object, status: object) =>
     await apply(
-      { ...server(name, {}), spec: undefined, status },
+      { ...object, spec: undefined, status },
       '--server-side',
       '--subresource=status',
       `--field-manager=${fieldManager}`,
@@ -162,50 +169,76 @@ describeWith(['kubernetes', 'openssl'], 'the custom resource definitions at a re
     });
 
     it('cannot each say half of who is denied: that list is whole', async () => {
-      const bundle = (deny: readonly object[]) => ({
-        apiVersion: 'homing.dev/v1alpha1',
-        kind: 'TrustBundle',
-        metadata: { name: 'shared' },
-        spec: { deny },
-      });
-      await apply(bundle([{ sha256: hash }]), '--server-side', '--field-manager=ann');
-      const stdin = JSON.stringify(bundle([{ identifier: 'ab:EIW6Qe0ARnWrsJZTsHWada' }]));
+      await apply(bundle('shared', [{ sha256: hash }]), '--server-side', '--field-manager=ann');
+      const stdin = JSON.stringify(bundle('shared', [{ identifier: 'ab:EIW6Qe0ARnWrsJZTsHWada' }]));
       const flags = ['--server-side', '--field-manager=bob', '--filename=-'];
       const { stderr } = await plane.kubectl('apply', ...flags, { stdin });
       expect(stderr).toContain('conflict with "ann": .spec.deny');
     });
   });
 
-  it('show the columns of the status that the operator writes, and a date to come as it is', async () => {
-    await apply(server('shown', {}));
-    await writeStatus('shown', {
+  describe('columns', () => {
+    const ready = {
+      type: 'Ready',
+      status: 'True',
+      reason: 'WellDone',
+      message: 'all is well',
+      lastTransitionTime: later,
       observedGeneration: 1,
-      address: '192.168.1.9:17320',
-      level: 3,
-      max: 8,
-      clients: 5,
-      rank: 1,
-      heardBy: '2/3',
-      selection: { best: 'shown', reason: 'level 3 against 2', time: later },
-      certificate: { notAfter: later },
-      agent: { version: '0.1.0' },
-      conditions: [
+    };
+    const rows: readonly (readonly [object, object, string, RegExp])[] = [
+      [
+        server('shown', {}),
         {
-          type: 'Ready',
-          status: 'True',
-          reason: 'AgentReady',
-          message: 'all is well',
-          lastTransitionTime: later,
           observedGeneration: 1,
+          address: '192.168.1.9:17320',
+          level: 3,
+          max: 8,
+          clients: 5,
+          rank: 1,
+          heardBy: '2/3',
+          selection: { best: 'shown', reason: 'level 3 against 2', time: later },
+          certificate: { notAfter: later },
+          agent: { version: '0.1.0' },
+          conditions: [ready],
         },
+        'NAME|READY|CLIENTS|MAX|LEVEL|RANK|HEARD|WHY|ADDRESS|REASON|VERSION|CERT|AGE',
+        // A date to come as it is: kubectl shows columns of type date as the time since.
+        /^shown\|True\|5\|8\|3\|1\|2\/3\|level 3 against 2\|192\.168\.1\.9:17320\|WellDone\|0\.1\.0\|2036-11-25T12:00:00Z\|\d+s$/,
       ],
+      [
+        camera('shown', { source: { test: {} } }),
+        {
+          server: 'nuc',
+          bridge: 'pi4',
+          media: 'video/mp2t',
+          selection: { reason: 'level 3 against 2', time: later },
+          framesLost: 0,
+          lastHandover: { from: 'pi4', to: 'nuc', reason: 'rank', time: '2020-01-01T00:00:00Z' },
+          conditions: [ready],
+        },
+        'NAME|READY|SERVER|WHY|MOVED|LOST|BRIDGE|MEDIA|REASON|AGE',
+        /^shown\|True\|nuc\|level 3 against 2\|\d+y\d*d?\|0\|pi4\|video\/mp2t\|WellDone\|\d+s$/,
+      ],
+      [
+        bundle('shown', [{ sha256: hash }]),
+        { anchorCount: 2, synced: '2/3', conditions: [ready] },
+        'NAME|READY|ANCHORS|SYNCED|REASON|AGE',
+        /^shown\|True\|2\|2\/3\|WellDone\|\d+s$/,
+      ],
+    ];
+
+    it.each(rows)('show what the operator writes: %#', async (object, status, head, row) => {
+      await apply(object);
+      await writeStatus(object, status);
+      const stdin = JSON.stringify(object);
+      const table = await kubectl('get', '--output=wide', '--filename=-', { stdin });
+      const shown = table
+        .trim()
+        .split('\n')
+        .map((line) => line.replaceAll(/ {2,}/g, '|'));
+      expect(shown).toEqual([head, expect.stringMatching(row)]);
     });
-    const table = await kubectl('get', 'homeservers', 'shown', '--output=wide');
-    const [head = '', row = ''] = table.split('\n').map((line) => line.replaceAll(/ {2,}/g, '|'));
-    expect(head).toBe('NAME|READY|CLIENTS|MAX|LEVEL|RANK|HEARD|WHY|ADDRESS|REASON|VERSION|CERT|AGE');
-    expect(row).toMatch(
-      /^shown\|True\|5\|8\|3\|1\|2\/3\|level 3 against 2\|192\.168\.1\.9:17320\|AgentReady\|0\.1\.0\|2036-11-25T12:00:00Z\|\d+s$/,
-    );
   });
 
   it('are waited for by their conditions', async () => {
@@ -223,7 +256,7 @@ describeWith(['kubernetes', 'openssl'], 'the custom resource definitions at a re
   it('have their status and their spec written apart', async () => {
     await apply({ ...server('apart', {}), status: { rank: 1 } });
     expect((await get('hs', 'apart')).status).toBeUndefined();
-    await writeStatus('apart', { rank: 2 });
+    await writeStatus(server('apart', {}), { rank: 2 });
     expect(await get('hs', 'apart')).toMatchObject({ status: { rank: 2 }, metadata: { generation: 1 } });
   });
 

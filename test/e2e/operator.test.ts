@@ -148,6 +148,8 @@ describeWith(['go', 'openssl'], 'a home on a real API server', () => {
     await home.camera('rtmp', { source: { rtmp: {} } });
     const pinned = { external: { publicKey: `sha256:${'a'.repeat(64)}` } };
     await home.homeServer('first', pinned);
+    // Times of creation are whole seconds.
+    await sleep(1100);
     await home.camera('second', { source: { native: { publicKey: pinned.external.publicKey } } });
     await home.camera('twin', { source: { native: {} }, identifier: 'B'.repeat(22) });
     await sleep(1100);
