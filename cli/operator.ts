@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
 import { systemNamespace } from '../crds/cluster.ts';
 import type { EmitOperatorEvent, OperatorEvent } from '../operator/operator-events.ts';
+import { type ListenAddress, parseListenAddress } from './listen-address.ts';
 import { exitCodes, paint, printJson, printLine, printNote } from './output.ts';
 import { count, printable } from './event-lines.ts';
 
