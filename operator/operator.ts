@@ -287,7 +287,9 @@ class Operator implements RunningOperator {
     }
   }
 
-  #tellStarted(namespace: string, { trust }: TrustKeeper): void {
+  #tellStarted(namespace: string, keeper: TrustKeeper): void {
+    const { trust } = keeper;
+    this.#showAnchors(keeper);
     this.#notReady = undefined;
     this.#emit({ event: 'started', namespace, address: `:${this.port}`, anchors: trust.anchors.length });
   }
