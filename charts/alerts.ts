@@ -56,6 +56,21 @@ export const alerts: readonly Alert[] = [
     severity: 'warning',
     summary: 'The operator gets no answer from the API server; cameras go on without it',
   },
+  {
+    name: 'HomingFramesLost',
+    expression: 'sum by (camera) (increase(homing_agent_camera_frames_lost_total[1h])) > 0',
+    forTime: '0m',
+    severity: 'critical',
+    summary: '{{ $value }} frames of {{ $labels.camera }} were lost within an hour',
+  },
+  {
+    name: 'HomingDurableLags',
+    expression:
+      'max by (camera, stream) (homing_agent_camera_durable_lag_bytes / homing_agent_camera_ring_share_bytes) > 0.5',
+    forTime: '1m',
+    severity: 'warning',
+    summary: 'What is not on a disk yet of {{ $labels.camera }} fills half of its ring: a disk is too slow',
+  },
 ];
 
 /** The groups of a PrometheusRule; `RUNBOOKS` stands for where the runbooks are. */

@@ -45,6 +45,39 @@ export const panels: readonly Panel[] = [
     expression: 'sum by (verb, code) (increase(homing_operator_api_requests_total[1h]))',
     legend: '{{verb}} {{code}}',
   },
+  {
+    title: 'From the cameras, a second',
+    expression: 'sum by (camera) (rate(homing_agent_camera_bytes_total[5m]))',
+    legend: '{{camera}}',
+    unit: 'Bps',
+  },
+  {
+    title: 'Not on a disk yet',
+    expression: 'max by (camera) (homing_agent_camera_durable_lag_bytes)',
+    legend: '{{camera}}',
+    unit: 'bytes',
+  },
+  {
+    title: 'Clients at each server',
+    expression: 'sum by (node) (homing_agent_clients)',
+    legend: '{{node}}',
+  },
+  {
+    title: 'Handovers an hour, by reason',
+    expression: 'sum by (reason) (increase(homing_agent_handover_seconds_count[1h]))',
+    legend: '{{reason}}',
+  },
+  {
+    title: 'Handovers: 99 of 100 are done within',
+    expression: 'histogram_quantile(0.99, sum by (le) (increase(homing_agent_handover_seconds_bucket[1d])))',
+    legend: 'p99',
+    unit: 's',
+  },
+  {
+    title: 'Frames lost, an hour',
+    expression: 'sum by (camera) (increase(homing_agent_camera_frames_lost_total[1h]))',
+    legend: '{{camera}}',
+  },
 ];
 
 const [width, height] = [12, 8];

@@ -3,10 +3,13 @@ import { Command, Option } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
 import { runAgent, type AgentOptions, type RunningAgent } from '../agent/agent.ts';
 import { runOperatedAgent, type OperatedAgentOptions } from '../agent/operated-agent.ts';
+import type { EmitEvent } from '../agent/events.ts';
 import { present } from '../crds/present.ts';
+import type { ServedMetrics } from './agent-metrics.ts';
 import { tidyAfterStart } from './after-start.ts';
 import { printEvents } from './event-lines.ts';
 import { CommandError, exitCodes, printNote } from './output.ts';
+import { type ListenAddress, parseListenAddress } from './listen-address.ts';
 import { addOperatorOptions, operatorOf, type OperatorFlags } from './operator-options.ts';
 import { ringOption } from './ring-option.ts';
 
@@ -25,6 +28,7 @@ interface AgentFlags extends OperatorFlags {
   readonly keepSource?: string;
   readonly ring: number;
   readonly sinkHealthMs?: number;
+  readonly metrics?: ListenAddress;
   readonly json?: boolean;
 }
 
@@ -58,6 +62,11 @@ export const agentCommand = addOperatorOptions(command)
     'also write what each source gives, byte for byte: a reference for `homing check`',
   )
   .addOption(ringOption())
+  .option(
+    '--metrics <address>',
+    'answer /metrics, /healthz and /readyz there, as 127.0.0.1:9318',
+    parseListenAddress,
+  )
   .addOption(new Option('--sink-health-ms <ms>', 'for tests').argParser(Number).hideHelp())
   .option('--json', 'print one JSON object a line for each event')
   .addHelpText(
@@ -76,14 +85,24 @@ Examples:
   homing agent --operator 192.168.1.5:17330 --ca sha256:5f…c1 --name shed --state /var/lib/homing`,
   )
   .action(async (flags: AgentFlags) => {
-    const emit = printEvents({ json: flags.json === true });
+    const print = printEvents({ json: flags.json === true });
+    const served = flags.metrics === undefined ? undefined : await metricsAt(flags.metrics, print);
+    const emit = served?.emit ?? print;
     const agent =
       flags.operator === undefined
         ? await runAgent(optionsOf(flags), emit)
         : await runOperatedAgent(operatedOptionsOf(flags), emit);
+    served?.setAgent(agent);
     tidyAfterStart();
     await stopOnSignal(agent);
+    await served?.close();
   });
+
+/** Who is not asked for numbers need not load what counts them. */
+async function metricsAt(address: ListenAddress, print: EmitEvent): Promise<ServedMetrics> {
+  const { serveMetrics } = await import('./agent-metrics.ts');
+  return serveMetrics(address, print);
+}
 
 function operatedOptionsOf(flags: AgentFlags): OperatedAgentOptions {
   const { resources, cert, key, clientCerts } = flags;

@@ -4,10 +4,11 @@ import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
 
 export interface MetricsServerOptions {
-  readonly host: string;
+  /** Absent: every address of the machine. */
+  readonly host?: string;
   /** 0: any free one. */
   readonly port: number;
-  readonly registry: Registry;
+  readonly registry: Pick<Registry, 'contentType' | 'metrics'>;
   /** Why it is not ready; undefined when it is. */
   readonly notReady: () => string | undefined;
 }
@@ -28,7 +29,8 @@ export async function openMetricsServer(options: MetricsServerOptions): Promise<
   server.maxConnections = maxConnections;
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once('error', reject);
-  server.listen(options.port, options.host, resolve);
+  const { host, port } = options;
+  server.listen(host === undefined ? { port } : { host, port }, resolve);
   await promise;
   const address = server.address();
   return {

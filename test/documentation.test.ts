@@ -9,6 +9,7 @@ import {
   type ReasonNote,
 } from '../operator/reconcile/condition-reasons.ts';
 import type { Registry } from 'prom-client';
+import { createAgentMetrics } from '../agent/metrics.ts';
 import { createOperatorMetrics } from '../operator/metrics.ts';
 import { eventReasons } from '../operator/reconcile/events.ts';
 import { refusalReasons } from '../operator/issue/refusals.ts';
@@ -105,6 +106,10 @@ describe('docs/conditions.md', () => {
 describe('docs/metrics.md', () => {
   it('describes every metric of the operator', () => {
     expectSection('docs/metrics.md', 'operator metrics', describeMetrics(createOperatorMetrics().registry));
+  });
+
+  it('describes every metric of agents', () => {
+    expectSection('docs/metrics.md', 'agent metrics', describeMetrics(createAgentMetrics().registry));
   });
 });
 
