@@ -4,7 +4,7 @@ import type { ClientId, ServerId } from '../protocol/identifiers.ts';
 import { issueForKey, type KeyedCertificate } from '../protocol/issuing.ts';
 import { parseAnchors } from '../protocol/anchors.ts';
 import { isClientId, isServerId } from '../protocol/identifiers.ts';
-import type { IsAssigned, LedgerEntry } from './issue/ledger.ts';
+import { isCurrent, type IsAssigned, type LedgerEntry } from './issue/ledger.ts';
 import type { LedgerKeeper } from './ledger-keeper.ts';
 
 export interface CertifierOptions {
@@ -58,7 +58,7 @@ export class Certifier {
   ): Promise<readonly { readonly name: string; readonly pem: string }[]> {
     const anchor = anchorHash(this.#options.authority());
     const held = [...this.#options.ledger.ledger.values()].filter(
-      (entry) => entry.holder === holder && isAssigned(entry),
+      (entry) => entry.holder === holder && isCurrent(entry, Date.now()) && isAssigned(entry),
     );
     // Of each key and name only the newest: an older CA's stays in the ledger until it expires.
     const newest = new Map(

@@ -30,6 +30,8 @@ export interface HomeOptions {
   readonly send: (name: string, snapshot: Omit<Snapshot, 'revision'>) => void;
   /** After each look. */
   readonly onPass: (pass: Pass, milliseconds: number) => void;
+  /** A look that failed: our own mistake, tried again after a while. */
+  readonly onFailure: (error: unknown) => void;
 }
 
 export interface Home {
@@ -44,43 +46,68 @@ export interface Home {
 const gatherMs = 100;
 /** A big home is looked at less often: looking costs a tenth of the time at most. */
 const restPerLook = 10;
+const afterFailureMs = 5000;
 
 /** Opens it; the first look is at the first `notify`. */
 export function openHome(options: HomeOptions): Home {
-  let hearing: Hearing = new Map();
-  let last: Pass | undefined;
-  let soon: NodeJS.Timeout | undefined;
-  let due: NodeJS.Timeout | undefined;
-  let isClosed = false;
-  let tookMs = 0;
-  const read = createReading();
-  const look = (): void => {
-    soon = undefined;
+  return new LookedAtHome(options);
+}
+
+class LookedAtHome implements Home {
+  readonly #options: HomeOptions;
+  readonly #reading = createReading();
+  #hearing: Hearing = new Map();
+  #soon: NodeJS.Timeout | undefined;
+  #due: NodeJS.Timeout | undefined;
+  #isClosed = false;
+  #tookMs = 0;
+  last: Pass | undefined;
+
+  constructor(options: HomeOptions) {
+    this.#options = options;
+  }
+
+  notify(): void {
+    if (this.#isClosed) return;
+    this.#soon ??= setTimeout(() => this.#try(), Math.max(gatherMs, this.#tookMs * restPerLook));
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#soon);
+    clearTimeout(this.#due);
+  }
+
+  #try(): void {
+    this.#soon = undefined;
+    try {
+      this.#lookAgainIn(this.#look());
+    } catch (error) {
+      this.#options.onFailure(error);
+      this.#lookAgainIn(afterFailureMs);
+    }
+  }
+
+  #lookAgainIn(milliseconds: number | undefined): void {
+    clearTimeout(this.#due);
+    if (milliseconds !== undefined && !this.#isClosed)
+      this.#due = setTimeout(() => this.#try(), milliseconds);
+  }
+
+  /** When time alone will change something. */
+  #look(): number | undefined {
+    const options = this.#options;
     const beganMs = Date.now();
-    const { world, invalid, rawByName } = readWorld(options, read, beganMs);
-    const pass = decidePass(world, hearing, invalid);
-    ({ hearing } = pass);
-    last = pass;
+    const { world, invalid, rawByName } = readWorld(options, this.#reading, beganMs);
+    const pass = decidePass(world, this.#hearing, invalid);
+    this.#hearing = pass.hearing;
+    this.last = pass;
     for (const decision of pass.statuses) options.write(decision);
     sendSnapshots(pass, options, rawByName);
-    tookMs = Date.now() - beganMs;
-    options.onPass(pass, tookMs);
-    clearTimeout(due);
-    if (pass.dueMs !== undefined) due = setTimeout(look, Math.max(pass.dueMs - Date.now(), 1));
-  };
-  return {
-    notify() {
-      if (!isClosed) soon ??= setTimeout(look, Math.max(gatherMs, tookMs * restPerLook));
-    },
-    get last() {
-      return last;
-    },
-    close() {
-      isClosed = true;
-      clearTimeout(soon);
-      clearTimeout(due);
-    },
-  };
+    this.#tookMs = Date.now() - beganMs;
+    options.onPass(pass, this.#tookMs);
+    return pass.dueMs === undefined ? undefined : Math.max(pass.dueMs - Date.now(), 1);
+  }
 }
 
 interface ReadHome {
@@ -117,6 +144,7 @@ function readWorld(options: HomeOptions, reading: ReturnType<typeof createReadin
   const cameras = raw.cameraClients.map((object) => ({ object, read: reading.camera(object) }));
   const nodes = raw.nodes.flatMap((object) => readNode(object) ?? []);
   const all = [...servers, ...cameras];
+  const invalid = all.flatMap(({ read }) => (isInvalid(read) ? read : []));
   const world: World = {
     nowMs,
     startedMs: options.startedMs(),
@@ -126,10 +154,11 @@ function readWorld(options: HomeOptions, reading: ReturnType<typeof createReadin
     agents: options.agents(),
     credentialProblems: options.credentials().problems,
     keysInUse: options.keysInUse(),
+    unreadable: new Set(invalid.map(({ name }) => name)),
   };
   return {
     world,
-    invalid: all.flatMap(({ read }) => (isInvalid(read) ? read : [])),
+    invalid,
     rawByName: new Map(
       all.flatMap(({ object, read }) => (isInvalid(read) ? [] : [[claimantOf(read), object] as const])),
     ),

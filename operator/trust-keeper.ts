@@ -2,7 +2,6 @@
 import { z } from 'zod';
 import { caSecretName, trustSecretName } from '../crds/cluster.ts';
 import type { TrustTexts } from '../crds/operator-messages.ts';
-import { trustBundle, type TrustBundle } from '../crds/trust-bundle.ts';
 import { parseAnchors, type Anchor } from '../protocol/anchors.ts';
 import type { KeyedCertificate } from '../protocol/issuing.ts';
 import { parseTrust, type TrustSet } from '../protocol/trust.ts';
@@ -15,9 +14,16 @@ import { watchResources, type Informer } from './kube/informer.ts';
 import { configMaps, secrets, trustBundles } from './kube/kinds.ts';
 import { applyObject } from './kube/objects.ts';
 import type { LedgerKeeper } from './ledger-keeper.ts';
+import { present } from '../crds/present.ts';
+import { isUnreadable, readTrustBundle } from './reconcile/bundle-reading.ts';
 import type { StatusDecision } from './reconcile/pass.ts';
 import type { Survey } from './reconcile/survey.ts';
-import { decideTrust, type TrustDecision } from './reconcile/trust.ts';
+import {
+  decideTrust,
+  type AuthorityProblem,
+  type TrustDecision,
+  type TrustInput,
+} from './reconcile/trust.ts';
 import { decode, encode, keyOfSecret } from './specs/trust-secret.ts';
 
 export interface TrustKeeperOptions {
@@ -44,10 +50,12 @@ export class TrustKeeper {
   readonly #secrets: Informer;
   readonly #configMaps: Informer;
   #authority: KeyedCertificate;
-  #authorityProblem: string | undefined;
+  #authorityProblem: AuthorityProblem | undefined;
   #texts: TrustTexts = { revision: 0, anchorsPem: '', denyText: '' };
   #set: TrustSet = { anchors: [], deniedKeys: new Set(), deniedIds: new Set() };
   #retained: ReadonlyMap<string, number> = new Map();
+  /** What was written last, and what the watch showed at that time. */
+  #written: { readonly text: string; readonly present: string } | undefined;
   #timer: NodeJS.Timeout | undefined;
   #working = Promise.resolve();
   #isClosed = false;
@@ -135,10 +143,10 @@ export class TrustKeeper {
     const { namespace, onChange, onProblem } = this.#options;
     const secret = this.#secrets.get(keyOfSecret(namespace, caSecretName));
     const verdict = judgeAuthority(secret, ['agents']);
-    if (verdict.kind === 'refuse' && verdict.message !== this.#authorityProblem) {
+    if (verdict.kind === 'refuse' && verdict.message !== this.#authorityProblem?.message) {
       onProblem(verdict.reason, verdict.message);
     }
-    this.#authorityProblem = verdict.kind === 'refuse' ? verdict.message : undefined;
+    this.#authorityProblem = verdict.kind === 'refuse' ? verdict : undefined;
     if (verdict.kind !== 'use' || verdict.authority.certificatePem === this.#authority.certificatePem) return;
     this.#authority = verdict.authority;
     onChange({ isNewAuthority: true });
@@ -149,44 +157,64 @@ export class TrustKeeper {
     const issuing = anchorOf(this.#authority);
     if (issuing === undefined) return undefined;
     const nowMs = Date.now();
-    const isAssigned = assignmentsOf(survey());
+    const known = survey();
+    const isAssigned = assignmentsOf(known);
     const has = agents.trustRevisions();
     return decideTrust({
       nowMs,
-      bundles: this.#readBundles(),
+      ...this.#readBundles(),
+      ...present({ authorityProblem: this.#authorityProblem }),
       read: (kind, name, key) => this.#readSource(kind, name, key),
       issuing,
       previous: this.#set.anchors,
       retained: this.#retained,
       uses: larger(usesOf(ledger.ledger, isAssigned, nowMs), agents.reportedUses()),
-      deniedKeys: deniedKeysOf(ledger.ledger, isAssigned, nowMs),
+      // Before the home was looked at nobody knows what is assigned: who was denied stays denied.
+      deniedKeys:
+        known === undefined ? [...this.#set.deniedKeys] : deniedKeysOf(ledger.ledger, isAssigned, nowMs),
       synced: `${has.filter((revision) => revision >= this.#texts.revision).length}/${has.length}`,
     });
   }
 
-  #readBundles(): readonly TrustBundle[] {
-    const read = this.#bundles.list().map((raw) => trustBundle.safeParse(this.#options.overlay(raw)).data);
-    return read.filter((bundle) => bundle !== undefined);
+  #readBundles(): Pick<TrustInput, 'bundles' | 'unreadable'> {
+    const read = this.#bundles.list().map((raw) => readTrustBundle(this.#options.overlay(raw)));
+    return {
+      bundles: read.flatMap((each) => (isUnreadable(each) ? [] : each)),
+      unreadable: read.filter(isUnreadable),
+    };
   }
 
   async #keep({ anchorsPem, denyText, retained }: TrustDecision): Promise<void> {
-    const isSame = anchorsPem === this.#texts.anchorsPem && denyText === this.#texts.denyText;
     this.#retained = retained;
-    if (isSame) return;
-    const revision = Math.max(this.#texts.revision + 1, Date.now());
-    // First those who are connected: an API server that is down must not hold up a denial.
-    this.#take({ revision, anchorsPem, denyText });
-    this.#options.onChange({ isNewAuthority: false });
+    if (anchorsPem !== this.#texts.anchorsPem || denyText !== this.#texts.denyText) {
+      const revision = Math.max(this.#texts.revision + 1, Date.now());
+      // First those who are connected: an API server that is down must not hold up a denial.
+      this.#take({ revision, anchorsPem, denyText });
+      this.#options.onChange({ isNewAuthority: false });
+    }
+    await this.#write();
+  }
+
+  /** Writes the Secret where it says something else: a write that failed, or somebody's own hand. */
+  async #write(): Promise<void> {
+    const { revision, anchorsPem, denyText } = this.#texts;
+    const wanted = {
+      'ca.crt': anchorsPem,
+      'deny.txt': denyText,
+      revision: String(revision),
+      'retained.json': JSON.stringify(Object.fromEntries(this.#retained)),
+    };
+    const there = this.#secretData(trustSecretName);
+    const text = JSON.stringify(wanted);
+    const isThere = Object.entries(wanted).every(([key, value]) => there.get(key) === value);
+    // The watch tells of our own write a little later.
+    if (isThere || (this.#written?.text === text && this.#written.present === describe(there))) return;
     const { connection, namespace } = this.#options;
     await applyObject(connection, secrets, {
       metadata: { name: trustSecretName, namespace },
-      data: {
-        'ca.crt': encode(anchorsPem),
-        'deny.txt': encode(denyText),
-        revision: encode(String(revision)),
-        'retained.json': encode(JSON.stringify(Object.fromEntries(retained))),
-      },
+      data: Object.fromEntries(Object.entries(wanted).map(([key, value]) => [key, encode(value)])),
     });
+    this.#written = { text, present: describe(there) };
   }
 
   #take(texts: TrustTexts): void {
@@ -206,6 +234,10 @@ export class TrustKeeper {
     const data = configData.safeParse(raw).data?.data ?? {};
     return new Map(Object.entries(data).map(([key, value]) => [key, decode(value)]));
   }
+}
+
+function describe(data: ReadonlyMap<string, string>): string {
+  return JSON.stringify([...data]);
 }
 
 const configData = z.object({ data: z.record(z.string(), z.string()).optional() });

@@ -10,16 +10,23 @@ export function assignmentsOf(survey: Survey | undefined): IsAssigned {
   const servers = new Map(survey.world.homeServers.map((server) => [server.metadata.name, server]));
   const cameras = new Map(survey.world.cameraClients.map((camera) => [fullNameOf(camera), camera]));
   return (entry) => {
+    // What this version cannot read takes nothing from anybody.
+    if (survey.world.unreadable?.has(entry.name) === true) return true;
     const server = servers.get(entry.name);
     if (server !== undefined) {
       return serverIdOf(server) === entry.id && isPinnedTo(server.spec.external?.publicKey, entry);
     }
     const camera = cameras.get(entry.name);
     if (camera === undefined || clientIdOf(camera) !== entry.id) return false;
-    if (camera.spec.source.native !== undefined)
-      return isPinnedTo(camera.spec.source.native.publicKey, entry);
-    return survey.bridges.get(entry.name)?.servers.includes(entry.holder) === true;
+    const { native } = camera.spec.source;
+    return native === undefined ? isBridge(entry, survey) : isPinnedTo(native.publicKey, entry);
   };
+}
+
+function isBridge({ name, holder }: LedgerEntry, { bridges }: Survey): boolean {
+  const { servers = [], unknown = [] } = bridges.get(name) ?? {};
+  // Where nobody is there to be chosen nothing was decided against who had it.
+  return servers.includes(holder) || (servers.length === 0 && unknown.length === 0);
 }
 
 function isPinnedTo(pin: string | undefined, { spkiSha256 }: LedgerEntry): boolean {

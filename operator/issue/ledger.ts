@@ -13,6 +13,8 @@ const entry = z.object({
   notAfterMs: z.number(),
   /** SHA-256 of the CA certificate that signed it. */
   anchor: z.string(),
+  /** Its holder has another key for this name since. */
+  isSuperseded: z.boolean().optional(),
 });
 
 export type LedgerEntry = z.output<typeof entry>;
@@ -32,10 +34,21 @@ export function formatLedger(ledger: Ledger): string {
   return lines.map((line) => `${line}\n`).join('');
 }
 
-/** With one more, and without what has expired. */
+/** With one more, and without what has expired. A holder has one key a name: the one before was on a disk that is gone. */
 export function withEntry(ledger: Ledger, added: LedgerEntry, nowMs: number): Ledger {
-  const living = [...ledger].filter(([, { notAfterMs }]) => notAfterMs > nowMs);
-  return new Map([...living, [keyOf(added), added]]);
+  const next = new Map<string, LedgerEntry>();
+  for (const [key, each] of ledger) {
+    if (each.notAfterMs <= nowMs) continue;
+    const isBefore =
+      each.name === added.name && each.holder === added.holder && each.spkiSha256 !== added.spkiSha256;
+    next.set(key, isBefore ? { ...each, isSuperseded: true } : each);
+  }
+  return next.set(keyOf(added), added);
+}
+
+/** Whether an entry is worth renewing. */
+export function isCurrent({ isSuperseded, notAfterMs }: LedgerEntry, nowMs: number): boolean {
+  return isSuperseded !== true && notAfterMs > nowMs;
 }
 
 /** Whether somebody may still hold a certificate: the resource is there under this identifier, and assigned to the holder. */
@@ -47,7 +60,7 @@ export function deniedKeysOf(ledger: Ledger, isAssigned: IsAssigned, nowMs: numb
   const stale = new Set<string>();
   for (const each of ledger.values()) {
     if (each.notAfterMs <= nowMs) continue;
-    (isAssigned(each) ? good : stale).add(each.spkiSha256);
+    (each.isSuperseded !== true && isAssigned(each) ? good : stale).add(each.spkiSha256);
   }
   // Denying goes by key: one that is good for a name is not denied for another.
   return [...stale].filter((key) => !good.has(key)).toSorted();
@@ -57,7 +70,7 @@ export function deniedKeysOf(ledger: Ledger, isAssigned: IsAssigned, nowMs: numb
 export function usesOf(ledger: Ledger, isAssigned: IsAssigned, nowMs: number): ReadonlyMap<string, number> {
   const uses = new Map<string, number>();
   for (const each of ledger.values()) {
-    if (each.notAfterMs > nowMs && isAssigned(each)) uses.set(each.anchor, (uses.get(each.anchor) ?? 0) + 1);
+    if (isCurrent(each, nowMs) && isAssigned(each)) uses.set(each.anchor, (uses.get(each.anchor) ?? 0) + 1);
   }
   return uses;
 }

@@ -26,13 +26,29 @@ export const trustBundleReasons = {
     },
     TooLarge: {
       status: 'False',
-      means: 'A source is larger than a megabyte.',
+      means: 'A source is larger than a megabyte, or all bundles together have more than 64 certificates.',
       todo: 'Name the few CAs of this home only. What was trusted before stays.',
     },
     AnchorDenied: {
       status: 'False',
       means: 'A certificate that it names is denied, here or in another TrustBundle: denying wins.',
       todo: 'Take one of the two away.',
+    },
+    CAMissing: {
+      status: 'False',
+      means:
+        'The Secret homing-ca is gone, while servers and cameras trust its CA. Nothing new is made silently.',
+      todo: 'Bring it back from a backup or from Git. Only where that CA is given up for good: delete the Secret homing-trust and the TrustBundles, too.',
+    },
+    CANotSelfSigned: {
+      status: 'False',
+      means: 'The certificate in the Secret homing-ca is not a root: it was signed by another.',
+      todo: 'Use a self-signed CA of Homing’s own (docs/trust.md shows cert-manager, openssl and step-ca).',
+    },
+    CAInvalid: {
+      status: 'False',
+      means: 'The Secret homing-ca has no CA certificate with the key that belongs to it.',
+      todo: 'Correct what the message names: tls.crt and tls.key as in a Secret of type kubernetes.io/tls.',
     },
     Invalid: {
       status: 'False',

@@ -7,6 +7,7 @@ import type { ReasonNote } from './condition-reasons.ts';
 import { stampConditions, verdictsOf, type Verdict } from './conditions.ts';
 import { present } from '../../crds/present.ts';
 import { trustBundleReasons } from './trust-reasons.ts';
+import type { UnreadableBundle } from './bundle-reading.ts';
 import { readBundle, type BundleReading, type ReadSource } from './trust-sources.ts';
 
 const verdict = verdictsOf(trustBundleReasons);
@@ -15,6 +16,10 @@ const verdict = verdictsOf(trustBundleReasons);
 export interface TrustInput {
   readonly nowMs: number;
   readonly bundles: readonly TrustBundle[];
+  /** Bundles that this version cannot read. */
+  readonly unreadable?: readonly UnreadableBundle[];
+  /** Why the CA's Secret does not serve: the CA of before issues while the operator runs. */
+  readonly authorityProblem?: AuthorityProblem;
   readonly read: ReadSource;
   /** The CA that issues. */
   readonly issuing: Anchor;
@@ -30,6 +35,12 @@ export interface TrustInput {
   readonly synced: string;
 }
 
+/** What is wrong with the Secret of the CA. */
+export interface AuthorityProblem {
+  readonly reason: 'CAMissing' | 'CANotSelfSigned' | 'CAInvalid';
+  readonly message: string;
+}
+
 export interface TrustDecision {
   readonly anchors: readonly Anchor[];
   readonly anchorsPem: string;
@@ -43,10 +54,14 @@ export const retainMs = 30 * 86_400_000;
 
 /** The set, its texts, and what each bundle's status should say. */
 export function decideTrust(input: TrustInput): TrustDecision {
-  const readings = input.bundles.map((bundle) => ({ bundle, reading: readBundle(bundle, input.read) }));
+  const { unreadable = [] } = input;
+  const readings = limit(
+    input.bundles.map((bundle) => ({ bundle, reading: readBundle(bundle, input.read) })),
+    input.issuing,
+  );
   const denied = listDenied(input);
   const named = unite([input.issuing], ...readings.map(({ reading }) => reading.anchors));
-  const isFrozen = readings.some(({ reading }) => reading.problem !== undefined);
+  const isFrozen = unreadable.length > 0 || readings.some(({ reading }) => reading.problem !== undefined);
   const retained = isFrozen ? input.retained : retain(named, input);
   const kept = input.previous.filter(({ sha256 }) => isFrozen || retained.has(sha256));
   // While a source cannot be read nobody knows what was to be added or removed: what was trusted stays.
@@ -60,12 +75,45 @@ export function decideTrust(input: TrustInput): TrustDecision {
       .map((entry) => `${entry}\n`)
       .join(''),
     retained,
-    statuses: new Map(
-      readings.map(({ bundle, reading }) => [
-        bundle.metadata.name,
-        decideStatus({ bundle, reading, denied, retained }, input),
-      ]),
-    ),
+    statuses: new Map([
+      ...readings.map(
+        ({ bundle, reading }) =>
+          [bundle.metadata.name, decideStatus({ bundle, reading, denied, retained }, input)] as const,
+      ),
+      ...unreadable.map((bundle) => [bundle.name, describeUnreadable(bundle, input.nowMs)] as const),
+    ]),
+  };
+}
+
+/** As many as agents read. */
+const maxAnchors = 64;
+const maxDenied = 10_000;
+
+/** Certificates of all bundles together are bounded: one that goes beyond counts as wrong, and the others do not suffer. */
+function limit(readings: readonly BundleOf[], issuing: Anchor): readonly BundleOf[] {
+  const all = new Set([issuing.sha256]);
+  return readings.map(({ bundle, reading }) => {
+    const more = reading.anchors.filter(({ sha256 }) => !all.has(sha256));
+    if (all.size + more.length > maxAnchors) {
+      const message = `with it ${all.size + more.length} certificates would be trusted, above ${maxAnchors}`;
+      return { bundle, reading: { anchors: [], problem: { reason: 'TooLarge', message } } };
+    }
+    for (const { sha256 } of more) all.add(sha256);
+    return { bundle, reading };
+  });
+}
+
+interface BundleOf {
+  readonly bundle: TrustBundle;
+  readonly reading: BundleReading;
+}
+
+function describeUnreadable(bundle: UnreadableBundle, nowMs: number): TrustBundleStatus {
+  const { generation, conditions, message } = bundle;
+  const now = new Date(nowMs).toISOString();
+  return {
+    ...present({ observedGeneration: generation }),
+    conditions: stampConditions([verdict('Ready', 'Invalid', message)], conditions, { generation, now }),
   };
 }
 
@@ -73,11 +121,13 @@ function unite(...lists: readonly (readonly Anchor[])[]): readonly Anchor[] {
   return [...new Map(lists.flat().map((anchor) => [anchor.sha256, anchor])).values()];
 }
 
-function listDenied({ bundles, deniedKeys }: TrustInput): ReadonlySet<string> {
+function listDenied({ bundles, unreadable = [], deniedKeys }: TrustInput): ReadonlySet<string> {
   const entries = bundles.flatMap(({ spec }) =>
     (spec.deny ?? []).flatMap(({ sha256, identifier }) => sha256 ?? identifier ?? []),
   );
-  return new Set([...entries, ...deniedKeys]);
+  // What people wrote comes first where it is too much for agents to read.
+  const all = new Set([...entries, ...unreadable.flatMap(({ denied }) => denied), ...deniedKeys]);
+  return new Set([...all].slice(0, maxDenied));
 }
 
 /** Of what agents have and nobody names any more: what is used, until its time is over. */
@@ -114,7 +164,7 @@ function decideStatus(judged: Judged, input: TrustInput): TrustBundleStatus {
       retainedUntil: new Date(judged.retained.get(entry.sha256) ?? 0).toISOString(),
     })),
   ];
-  const ready = decideReady(judged, gone.length > 0);
+  const ready = decideReady(judged, gone.length > 0, input.authorityProblem);
   return {
     ...present({ observedGeneration: generation }),
     anchorCount: reading.anchors.length,
@@ -124,7 +174,11 @@ function decideStatus(judged: Judged, input: TrustInput): TrustBundleStatus {
   };
 }
 
-function decideReady({ reading, denied }: Judged, hasRetained: boolean): Verdict {
+function decideReady(
+  { reading, denied }: Judged,
+  hasRetained: boolean,
+  authorityProblem: AuthorityProblem | undefined,
+): Verdict {
   const { problem, anchors } = reading;
   if (problem !== undefined) {
     const note: ReasonNote = trustBundleReasons.Ready[problem.reason];
@@ -134,6 +188,9 @@ function decideReady({ reading, denied }: Judged, hasRetained: boolean): Verdict
   if (refused !== undefined) {
     const { todo } = trustBundleReasons.Ready.AnchorDenied;
     return verdict('Ready', 'AnchorDenied', `${refused.subject} is denied: denying wins. ${todo}`);
+  }
+  if (authorityProblem !== undefined) {
+    return verdict('Ready', authorityProblem.reason, authorityProblem.message);
   }
   return verdict('Ready', hasRetained ? 'Retained' : 'Trusted');
 }

@@ -46,6 +46,8 @@ export interface World {
   readonly startedMs: number;
   readonly homeServers: readonly HomeServer[];
   readonly cameraClients: readonly CameraClient[];
+  /** Names of servers and cameras that are there and that this version cannot read. */
+  readonly unreadable?: ReadonlySet<string>;
   readonly nodes: ReadonlyMap<string, ClusterNode>;
   readonly agents: ReadonlyMap<string, AgentView>;
   /** By `namespace/name`; absent where the credentials are there or not asked for. */

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { trustBundle } from '../../../crds/trust-bundle.ts';
+import { isUnreadable, readTrustBundle } from '../../../operator/reconcile/bundle-reading.ts';
 import { trustBundleReasons } from '../../../operator/reconcile/trust-reasons.ts';
 import { decideTrust, retainMs, type TrustInput } from '../../../operator/reconcile/trust.ts';
 import { parseAnchors, type Anchor } from '../../../protocol/anchors.ts';
@@ -158,6 +159,63 @@ describe('the trust set', () => {
     expect(hashes(decision.anchors)).toEqual([anchorOf(own).sha256]);
     expect(readyOf(decision, 'a')?.reason).toBe('AnchorDenied');
     expect(readyOf(decision, 'b')?.reason).toBe('Trusted');
+  });
+
+  it('is frozen by a bundle that this version cannot read, which still denies what can be read of it', () => {
+    const raw = {
+      apiVersion: 'homing.dev/v1alpha1',
+      kind: 'TrustBundle',
+      metadata: { name: 'newer', generation: 7 },
+      spec: { sources: [{ vault: {} }], deny: [{ sha256: 'e'.repeat(64) }, { key: 'x' }, 7] },
+    };
+    const newer = readTrustBundle(raw);
+    if (!isUnreadable(newer)) throw new Error('it was read');
+    const decision = decide({ unreadable: [newer], previous: [anchorOf(own), anchorOf(second)] });
+    expect(hashes(decision.anchors)).toEqual([anchorOf(own).sha256, anchorOf(second).sha256]);
+    expect(decision.denyText).toBe(`${'e'.repeat(64)}\n`);
+    expect(readyOf(decision, 'newer')).toMatchObject({
+      status: 'False',
+      reason: 'Invalid',
+      observedGeneration: 7,
+    });
+    expect(readyOf(decision, 'newer')?.message).toContain('sources');
+  });
+
+  it('reads a bundle whose status another version wrote', () => {
+    const raw = { ...bundle('a', inline(second)), status: { anchorCount: 'many' } };
+    expect(isUnreadable(readTrustBundle(raw))).toBe(false);
+  });
+
+  it('never has more certificates than agents read: the bundle that goes beyond is told so', async () => {
+    const made = await Promise.all(Array.from({ length: 64 }, () => createAuthority({ nowMs: noonMs })));
+    const many = made.map(({ certificatePem }) => certificatePem).join('');
+    const decision = decide({
+      bundles: [bundle('few', inline(second)), bundle('many', { sources: [{ inline: many }] })],
+    });
+    expect(hashes(decision.anchors)).toEqual([anchorOf(own).sha256, anchorOf(second).sha256]);
+    expect([readyOf(decision, 'few')?.reason, readyOf(decision, 'many')?.reason]).toEqual([
+      'Trusted',
+      'TooLarge',
+    ]);
+    expect(parseTrust(decision).ok).toBe(true);
+  });
+
+  it('says of every good bundle what is wrong with the CA’s Secret, and trusts as before', () => {
+    const authorityProblem = { reason: 'CAMissing', message: 'The Secret homing-ca is gone.' } as const;
+    const decision = decide({
+      bundles: [bundle('a', inline(second)), bundle('b', { sources: [{ secret: { name: 'x' } }] })],
+      authorityProblem,
+    });
+    expect(readyOf(decision, 'a')).toMatchObject({ status: 'False', ...authorityProblem });
+    expect(readyOf(decision, 'b')?.reason).toBe('SourceNotFound');
+    expect(hashes(decision.anchors)).toContain(anchorOf(own).sha256);
+  });
+
+  it('denies what people wrote first where it is more than agents read', () => {
+    const deniedKeys = Array.from({ length: 10_000 }, (_, index) => index.toString(16).padStart(64, '0'));
+    const decision = decide({ bundles: [bundle('a', { deny: [{ sha256: 'f'.repeat(64) }] })], deniedKeys });
+    expect(decision.denyText).toContain('f'.repeat(64));
+    expect(parseTrust(decision).ok).toBe(true);
   });
 
   it('has a reason in its table for each that it gives', () => {
