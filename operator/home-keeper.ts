@@ -123,6 +123,10 @@ export class HomeKeeper {
       write: (decision) => this.write(decision),
       send: (name, snapshot) => agents.send(name, snapshot),
       onPass: (pass, milliseconds) => this.#look(pass, milliseconds),
+      onFailure: (error) => {
+        const message = error instanceof Error ? error.message : String(error);
+        this.#options.emit({ event: 'warning', reason: 'Look', message });
+      },
     });
   }
 
