@@ -87,15 +87,19 @@ Examples:
   .action(async (flags: AgentFlags) => {
     const print = printEvents({ json: flags.json === true });
     const served = flags.metrics === undefined ? undefined : await metricsAt(flags.metrics, print);
-    const emit = served?.emit ?? print;
-    const agent =
-      flags.operator === undefined
-        ? await runAgent(optionsOf(flags), emit)
-        : await runOperatedAgent(operatedOptionsOf(flags), emit);
-    served?.setAgent(agent);
-    tidyAfterStart();
-    await stopOnSignal(agent);
-    await served?.close();
+    try {
+      const emit = served?.emit ?? print;
+      const agent =
+        flags.operator === undefined
+          ? await runAgent(optionsOf(flags), emit)
+          : await runOperatedAgent(operatedOptionsOf(flags), emit);
+      served?.setAgent(agent);
+      tidyAfterStart();
+      await stopOnSignal(agent);
+    } finally {
+      // An agent that could not start must end, whoever still asks for its numbers.
+      await served?.close();
+    }
   });
 
 /** Who is not asked for numbers need not load what counts them. */
