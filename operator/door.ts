@@ -10,7 +10,14 @@ import type { OperatorMetrics } from './metrics.ts';
 import type { EmitOperatorEvent } from './operator-events.ts';
 import { refusalEvent, type EventNote } from './reconcile/events.ts';
 import type { Survey } from './reconcile/survey.ts';
-import { openAgentListener, type AgentListener, type AgentSession } from './stream/listener.ts';
+import { fullNameOf } from './reconcile/world.ts';
+import { DropNotes } from './stream/drop-notes.ts';
+import {
+  openAgentListener,
+  type AgentListener,
+  type AgentListenerOptions,
+  type AgentSession,
+} from './stream/listener.ts';
 import type { TrustKeeper } from './trust-keeper.ts';
 
 export interface DoorOptions {
@@ -39,6 +46,7 @@ export class Door {
   readonly #keysInUse = new Map<string, { readonly message: string; readonly untilMs: number }>();
   /** Until when a refusal is not told of again, by whom and why. */
   readonly #told = new Map<string, number>();
+  readonly #drops = new DropNotes();
   #listener: AgentListener | undefined;
   #identity: Awaited<ReturnType<typeof makeOperatorIdentity>> | undefined;
 
@@ -80,6 +88,8 @@ export class Door {
       onSession: (session) => this.#open(session),
       onMessage: (session, message) => void this.#take(session, message),
       onClose: (session, reason) => this.#close(session, reason),
+      isAssigned: (holder, camera) => this.#isAssigned(holder, camera),
+      onDropped: (dropped) => this.#tellDrop(dropped),
     });
   }
 
@@ -156,6 +166,20 @@ export class Door {
     if (event === undefined || this.#told.has(key) || this.#told.size >= maxTold) return;
     this.#told.set(key, nowMs + showKeyMs);
     this.#options.onEvent(event);
+  }
+
+  /** Before the first look nobody's report is taken apart. */
+  #isAssigned(holder: string, camera: string): boolean {
+    const survey = this.#options.survey();
+    if (survey === undefined) return true;
+    return survey.assigned.get(holder)?.some((each) => fullNameOf(each) === camera) === true;
+  }
+
+  #tellDrop({ reason, detail, from }: Parameters<NonNullable<AgentListenerOptions['onDropped']>>[0]): void {
+    const { metrics, emit } = this.#options;
+    metrics.dropped.inc({ reason });
+    const message = this.#drops.note(reason, detail, from, Date.now());
+    if (message !== undefined) emit({ event: 'warning', reason: 'Dropped', message });
   }
 
   #tellFailure(error: unknown): void {

@@ -52,6 +52,12 @@ function trustMetrics(registers: Registry[]) {
       labelNames: ['reason'] as const,
       registers,
     }),
+    dropped: new Counter({
+      name: 'homing_operator_dropped_total',
+      help: 'Connections of agents and lines of theirs that were not taken, by reason.',
+      labelNames: ['reason'] as const,
+      registers,
+    }),
     anchorDays: new Gauge({
       name: 'homing_operator_anchor_days',
       help: 'Days until an anchor of the trust set runs out.',
