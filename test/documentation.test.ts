@@ -113,7 +113,7 @@ describe('docs/metrics.md', () => {
   });
 });
 
-const sources = ['protocol', 'crds', 'tls', 'agent', 'operator', 'cli'].flatMap(sourcesIn);
+const sources = ['protocol', 'crds', 'tls', 'agent', 'operator', 'cli', 'image', 'charts'].flatMap(sourcesIn);
 
 /** A line for each metric: name, kind, labels, what it counts. */
 function describeMetrics(registry: Registry): string {
