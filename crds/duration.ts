@@ -9,7 +9,8 @@ const millisecondsByUnit: Readonly<Record<string, number>> = {
   m: 60_000,
   h: 3_600_000,
 };
-const durationPattern = /^(?:\d{1,9}(?:\.\d{1,9})?(?:ns|us|µs|ms|s|m|h))+$/;
+/** What a duration looks like. Go takes more (`+10s`, `.5h`), and the API server is told not to. */
+export const durationPattern = /^(?:\d{1,9}(?:\.\d{1,9})?(?:ns|us|µs|ms|s|m|h))+$/;
 const partPattern = /(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/g;
 /** Longer texts are no durations; also keeps the patterns' work bounded. */
 const maxDurationCharacters = 16;

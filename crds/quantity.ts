@@ -18,7 +18,8 @@ const factorBySuffix: Readonly<Record<string, number>> = {
   Pi: 2 ** 50,
   Ei: 2 ** 60,
 };
-const quantityPattern =
+/** What a quantity looks like. The API server takes more digits, and is told not to. */
+export const quantityPattern =
   /^([+-]?(?:\d{1,18}(?:\.\d{0,9})?|\.\d{1,9}))(?:([eE][+-]?\d{1,2})|([numkMGTPE]|[KMGTPE]i))?$/;
 const maxQuantityCharacters = 20;
 

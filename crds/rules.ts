@@ -43,6 +43,12 @@ export function withListType<Schema extends z.ZodType>(
   return schema.meta({ ...schema.meta(), 'x-kubernetes-list-type': type, ...keys });
 }
 
+/** CEL for "matches", by a pattern that JavaScript and RE2 read in the same way. */
+export function matches(pattern: RegExp): string {
+  const flags = pattern.ignoreCase ? '(?i)' : '';
+  return `self.matches(r'${flags}${pattern.source}')`;
+}
+
 /** The rule that exactly one of `fields` is there. */
 export function exactlyOneOf(fields: readonly string[]): Rule<object> {
   const all = fields.map((field) => `has(self.${field})`).join(', ');

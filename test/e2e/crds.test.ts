@@ -3,6 +3,9 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { renderDefinitions } from '../../crds/definitions.ts';
+import { cameraClient } from '../../crds/camera-client.ts';
+import { homeServer } from '../../crds/home-server.ts';
+import { trustBundle } from '../../crds/trust-bundle.ts';
 import { fieldManager, systemNamespace } from '../../crds/cluster.ts';
 import { badResources } from '../support/bad-resources.ts';
 import { startControlPlane, type ControlPlane } from '../support/control-plane.ts';
@@ -37,6 +40,42 @@ const bundle = (name: string, deny: readonly object[]) => ({
   metadata: { name },
   spec: { deny },
 });
+
+const rtspOf = (name: string, url: string) => camera(name, { source: { rtsp: { url } } });
+const intervalOf = (name: string, interval: string) => server(name, { announce: { interval } });
+const sizeOf = (name: string, maxSize: string) =>
+  server(name, { sinks: [{ name: 'a', record: { maxSize } }] });
+const peerOf = (name: string, peer: string) => server(name, { peers: [peer] });
+
+/** Texts that Go, RE2, CEL and JavaScript might take for different things. */
+const edgeValues = [
+  ...'rtsp:// rtsp:///p rtsp://:554/ rtsp:cam rtsp:/cam //cam/ rtsp://[::1]/ rtsp://[::1 rtsp://[fe80::1%25eth0]/'
+    .split(' ')
+    .map((value) => [value, 'url'] as const),
+  ...'rtsp://cam rtsp://cam:0/ rtsp://cam:/ rtsp://cam:99999/ rtsp://cam:port/ rtsp://cam:1:1/ RTSP://CAM/ rtsps://cam:322/x'
+    .split(' ')
+    .map((value) => [value, 'url'] as const),
+  ...'rtsp://cam/%zz rtsp://cam#f rtsp://a%40b/ rtsp://c_m/ rtsp://-/ rtsp://cam?x=a@b rtsp://cam/@x rtsp://@cam/ rtsp://cäm/'
+    .split(' ')
+    .map((value) => [value, 'url'] as const),
+  ...'1h30m 1.5m 10000ms +10s -10s 0 1s 5m 5m1s 999ms .5m 1.m 10S 1m0s 2µs 300.0s 0.1h ٣s 1e1s'
+    .split(' ')
+    .map((value) => [value, 'interval'] as const),
+  ...['1m 1s', '10s ', ''].map((value) => [value, 'interval'] as const),
+  ...'1e3 1E 1E1 0.5 +5Gi -5Gi 5ki 5Ki 1.5Gi 1e-3 1e .5 5. 100m 0 00 1n 1.1234567890 1e10 1e99 1e+3 0x10 1_0'
+    .split(' ')
+    .map((value) => [value, 'maxSize'] as const),
+  ...['9'.repeat(18), '9'.repeat(19), '9'.repeat(20), '1 Gi', ''].map((value) => [value, 'maxSize'] as const),
+  ...'a:1 a:01 a:65535 a:65536 [::]:1 [::]: a..b:1 -:1'.split(' ').map((value) => [value, 'peer'] as const),
+];
+
+const parsers = { HomeServer: homeServer, CameraClient: cameraClient, TrustBundle: trustBundle };
+
+function parserOf(kind: string) {
+  const parser = Object.entries(parsers).find(([name]) => name === kind)?.[1];
+  if (parser === undefined) throw new Error(`no parser of ${kind}`);
+  return parser;
+}
 
 describeWith(['kubernetes', 'openssl'], 'the custom resource definitions at a real API server', () => {
   let plane: ControlPlane;
@@ -297,6 +336,31 @@ describeWith(['kubernetes', 'openssl'], 'the custom resource definitions at a re
       await apply(server('g', { external: { address: 'attic:17321', publicKey: `sha256:${hash}` } }));
       expect((await get('hs', 'g')).metadata.generation).toBe(2);
     });
+  });
+
+  it('take exactly what readers of files take', async () => {
+    const { items } = await get('homing', '--all-namespaces');
+    for (const item of items) expect(parserOf(item.kind).safeParse(item).error).toBeUndefined();
+    const objects = edgeValues.map(([value, field], index) => {
+      const make = { url: rtspOf, interval: intervalOf, maxSize: sizeOf, peer: peerOf }[field];
+      return make(`edge-${index}`, value);
+    });
+    const stdin = objects.map((object) => JSON.stringify(object)).join('\n---\n');
+    const { stdout } = await plane.kubectl('create', '--dry-run=server', '--filename=-', { stdin });
+    const taken = objects.map(({ metadata }) => stdout.includes(`/${metadata.name} created`));
+    const parsed = objects.map((object) => parserOf(object.kind).safeParse(object).success);
+    const differing = edgeValues.filter((_value, index) => taken[index] !== parsed[index]);
+    expect(differing).toEqual([]);
+    expect(new Set(taken)).toEqual(new Set([true, false]));
+  });
+
+  it('refuse a bundle of 10 MB', async () => {
+    const inline = `-----BEGIN CERTIFICATE-----\n${'#'.repeat(10_000_000)}`;
+    const huge = { ...bundle('huge', []), spec: { sources: [{ inline }] } };
+    const flags = ['--server-side', '--filename=-'];
+    const { code, stderr } = await plane.kubectl('apply', ...flags, { stdin: JSON.stringify(huge) });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/too large|may not be more than 262144 bytes/i);
   });
 
   it('refuse every bad resource, each with its sentence', async () => {
