@@ -45,7 +45,7 @@ export const agentCommand = addOperatorOptions(command)
   .option('--credentials-dir <dir>', "with --operator: a folder in memory (tmpfs) for cameras' passwords")
   .requiredOption('--name <name>', "this agent's name: its HomeServer's, and what cameras call their bridge")
   .requiredOption('--state <dir>', 'what it must remember over a restart; one folder for each agent')
-  .option('--recordings <dir>', 'where to record (default: STATE/recordings)')
+  .option('--recordings <dir>', 'where to record, one folder for each agent (default: STATE/recordings)')
   .option('--media <dir>', 'files that cameras with a file source play')
   .option(
     '--trust <path>',

@@ -4,6 +4,7 @@ import manifest from '../package.json' with { type: 'json' };
 import { systemNamespace } from '../crds/cluster.ts';
 import type { EmitOperatorEvent, OperatorEvent } from '../operator/operator-events.ts';
 import { type ListenAddress, parseListenAddress } from './listen-address.ts';
+import { tidyAfterStart } from './after-start.ts';
 import { exitCodes, paint, printJson, printLine, printNote } from './output.ts';
 import { count, printable } from './event-lines.ts';
 
@@ -56,6 +57,7 @@ Examples:
     };
     try {
       const operator = await runOperator(options, printOperatorEvents(json), stop.signal);
+      tidyAfterStart();
       const lost = operator.lost.then((reason) => {
         process.exitCode = exitCodes.negative;
         return reason;
