@@ -1,0 +1,3 @@
+module homing.dev/test/pause
+
+go 1.26.0
