@@ -18,8 +18,11 @@ const lineFeed = 0x0a;
  */
 export class LineReader {
   readonly #maxBytes: number;
-  #held: Buffer = Buffer.alloc(0);
-  /** Bytes of `#held` that are known to hold no line end. */
+  /** What is held lies from `#start` to `#end`; it grows by doubling, or long lines in small pieces would be copied for ever. */
+  #buffer: Buffer = Buffer.alloc(0);
+  #start = 0;
+  #end = 0;
+  /** Up to here there is no line end. */
   #searched = 0;
 
   constructor(maxBytes: number = maxLineBytes) {
@@ -28,7 +31,9 @@ export class LineReader {
 
   /** Takes the next bytes of the stream; call `next()` until it has no more before pushing again. */
   push(bytes: Uint8Array): void {
-    this.#held = this.#held.length === 0 ? Buffer.from(bytes) : Buffer.concat([this.#held, bytes]);
+    if (this.#end + bytes.length > this.#buffer.length) this.#makeRoom(bytes.length);
+    this.#buffer.set(bytes, this.#end);
+    this.#end += bytes.length;
   }
 
   /**
@@ -36,24 +41,42 @@ export class LineReader {
    * undefined where it has not come yet. A line above the limit is a problem for good: close the connection.
    */
   next(): Result<string, LineProblem> | undefined {
-    const end = this.#held.indexOf(lineFeed, this.#searched);
-    const length = end === -1 ? this.#held.length : end;
-    if (length > this.#maxBytes) return bad('line-too-long', `reading a line: above ${this.#maxBytes} bytes`);
-    if (end === -1) {
-      this.#searched = this.#held.length;
+    const found = this.#buffer.subarray(this.#searched, this.#end).indexOf(lineFeed);
+    const end = found === -1 ? this.#end : this.#searched + found;
+    if (end - this.#start > this.#maxBytes) {
+      return bad('line-too-long', `reading a line: above ${this.#maxBytes} bytes`);
+    }
+    if (found === -1) {
+      this.#searched = this.#end;
       return undefined;
     }
-    const line = this.#held.toString('latin1', 0, end);
-    this.#held = this.#held.subarray(end + 1);
-    this.#searched = 0;
+    const line = this.#buffer.toString('latin1', this.#start, end);
+    this.#start = end + 1;
+    this.#searched = this.#start;
+    // A long line is rare: its memory is not kept for the next one.
+    if (this.#start === this.#end) this.rest();
     return good(line);
   }
 
   /** What follows the last line that was read, for another reader; this one is empty afterwards. */
   rest(): Uint8Array {
-    const rest = this.#held;
-    this.#held = Buffer.alloc(0);
+    const rest = this.#buffer.subarray(this.#start, this.#end);
+    this.#buffer = Buffer.alloc(0);
+    this.#start = 0;
+    this.#end = 0;
     this.#searched = 0;
     return rest;
+  }
+
+  #makeRoom(count: number): void {
+    const held = this.#buffer.subarray(this.#start, this.#end);
+    const room = held.length + count;
+    // Nothing held: one line or a few come at once, and no more is needed.
+    const larger = Buffer.alloc(held.length === 0 ? room : Math.max(room, held.length * 2));
+    larger.set(held);
+    this.#searched -= this.#start;
+    this.#buffer = larger;
+    this.#start = 0;
+    this.#end = held.length;
   }
 }
