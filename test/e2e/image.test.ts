@@ -1,5 +1,6 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import {
   chmod,
   cp,
@@ -18,12 +19,17 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openRtspSource } from '../../agent/sources/rtsp.ts';
+import { caSecretName, operatorName, systemNamespace } from '../../crds/cluster.ts';
+import { makeDefinitions } from '../../crds/definitions.ts';
 import { containerConfig } from '../../image/image.ts';
 import { type WrittenImage, writeImage } from '../../image/oci.ts';
 import { prepareParts } from '../../image/parts.ts';
 import { type RootFolders, assembleRoot } from '../../image/root.ts';
 import manifest from '../../package.json' with { type: 'json' };
+import { freePorts } from '../support/agent-process.ts';
+import { type ControlPlane, startControlPlane } from '../support/control-plane.ts';
 import { frameHashes } from '../support/framehash.ts';
+import { template } from '../support/helm.ts';
 import { describeWith } from '../support/needs.ts';
 import { encodeTestVideo, startRtspCamera } from '../support/rtsp-camera.ts';
 
@@ -176,3 +182,84 @@ describeWith(['image-parts', 'ffmpeg', 'gst-rtsp-server'], 'the ffmpeg of the im
     expect(hashes.slice(0, -1)).toEqual(reference.slice(0, hashes.length - 1));
   }, 240_000);
 });
+
+describeWith(['root', 'image-parts', 'go', 'openssl'], 'the operator of the image', () => {
+  it('finds the API server as a pod does, with the rights of the chart, and is ready', async () => {
+    const plane = await startControlPlane();
+    const root = path.join(await mkdtemp(path.join(tmpdir(), 'homing-image-pod-')), 'root');
+    try {
+      const applied = [
+        ...makeDefinitions(),
+        { apiVersion: 'v1', kind: 'Namespace', metadata: { name: systemNamespace } },
+      ];
+      await applyAll(plane, applied);
+      const kinds = new Set([
+        'ServiceAccount',
+        'ClusterRole',
+        'ClusterRoleBinding',
+        'Role',
+        'RoleBinding',
+        'Lease',
+        'Secret',
+      ]);
+      await applyAll(
+        plane,
+        (await template()).filter(({ kind }) => kinds.has(kind)).map(({ value }) => value),
+      );
+      const token = (
+        await plane.kubectl('--namespace', systemNamespace, 'create', 'token', operatorName)
+      ).stdout.trim();
+
+      process.umask(0o022);
+      const { base, app } = await assembleRoot(top, path.dirname(root));
+      for (const folder of [base, app]) await cp(folder, root, { recursive: true, verbatimSymlinks: true });
+      const account = path.join(root, 'var/run/secrets/kubernetes.io/serviceaccount');
+      await mkdir(account, { recursive: true });
+      await writeFile(path.join(account, 'token'), token, { mode: 0o644 });
+      await writeFile(path.join(account, 'ca.crt'), plane.caPem);
+      await writeFile(path.join(account, 'namespace'), systemNamespace);
+      await chmod(path.dirname(root), 0o755);
+
+      const [listen = 0, metrics = 0] = await freePorts(2);
+      const { Entrypoint } = await containerConfig();
+      const command = [...[Entrypoint].flat().map(String), 'operator', '--json'];
+      const args = [`--listen=127.0.0.1:${listen}`, `--metrics=127.0.0.1:${metrics}`];
+      const inside = ['chroot', '--userspec=65532:65532', root, ...command, ...args];
+      const env = {
+        PATH: '/usr/bin:/usr/sbin:/bin:/sbin',
+        TINI_SUBREAPER: '1',
+        KUBERNETES_SERVICE_HOST: '127.0.0.1',
+        KUBERNETES_SERVICE_PORT: String(plane.port),
+        POD_NAME: 'homing-operator-x',
+      };
+      const operator = spawn(inside[0] ?? '', inside.slice(1), { env, stdio: ['ignore', 'pipe', 'pipe'] });
+      let said = '';
+      for (const stream of [operator.stdout, operator.stderr])
+        stream.on('data', (text) => (said += String(text)));
+      const isReady = async () =>
+        (await fetch(`http://127.0.0.1:${metrics}/readyz`).catch(() => undefined))?.status ?? said;
+      await expect.poll(isReady, { timeout: 30_000 }).toBe(200);
+      const closed = once(operator, 'close');
+      operator.kill('SIGTERM');
+      await closed;
+      const ca = await plane.kubectl(
+        '--namespace',
+        systemNamespace,
+        'get',
+        'secret',
+        caSecretName,
+        '--output=name',
+      );
+      expect(ca.stdout).toBe(`secret/${caSecretName}\n`);
+    } finally {
+      await plane.stop();
+      await rm(path.dirname(root), { recursive: true });
+    }
+  }, 1_200_000);
+});
+
+async function applyAll(plane: ControlPlane, objects: readonly unknown[]): Promise<void> {
+  const stdin = objects.map((object) => JSON.stringify(object)).join('\n---\n');
+  const { code, stderr } = await plane.kubectl('apply', '--server-side', '--filename', '-', { stdin });
+  expect(`${code} ${code === 0 ? '' : stderr}`).toBe('0 ');
+}
