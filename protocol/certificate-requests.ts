@@ -1,6 +1,8 @@
 /** Certificate requests (PKCS #10): a key asks to be certified and proves that it is there. Names in them are never looked at. */
 import { type KeyObject, createHash, createPrivateKey, createPublicKey } from 'node:crypto';
 import { spkiOf } from './certificate-signature.ts';
+import { encodePem } from './pem.ts';
+import { signRequest } from './request-signing.ts';
 import { type Result, bad, good } from './result.ts';
 
 /** What a request proves. */
@@ -21,19 +23,7 @@ async function loadX509(): Promise<typeof import('@peculiar/x509')> {
 
 /** A request for a P-256, P-384 or RSA key in PEM. */
 export async function createCertificateRequest(keyPem: string): Promise<string> {
-  const x509 = await loadX509();
-  const key = createPrivateKey(keyPem);
-  const algorithm = algorithmOf(key);
-  const keys = {
-    privateKey: key.toCryptoKey(algorithm, true, ['sign']),
-    publicKey: createPublicKey(key).toCryptoKey(algorithm, true, ['verify']),
-  };
-  const request = await x509.Pkcs10CertificateRequestGenerator.create({
-    name: 'CN=homing',
-    keys,
-    signingAlgorithm: algorithm,
-  });
-  return `${request.toString('pem')}\n`;
+  return encodePem('CERTIFICATE REQUEST', signRequest(createPrivateKey(keyPem)));
 }
 
 /** Reads a request and verifies that who made it has the key. */
@@ -44,19 +34,16 @@ export async function parseCertificateRequest(pem: string): Promise<Result<Reque
   try {
     const request = new x509.Pkcs10CertificateRequest(pem);
     const spki = Buffer.from(request.publicKey.rawData);
-    const keyKind = kindOf(createPublicKey({ key: spki, format: 'der', type: 'spki' }));
-    if (keyKind === undefined)
+    const key = createPublicKey({ key: spki, format: 'der', type: 'spki' });
+    const keyKind = kindOf(key);
+    // It is denied by its hash: what the certificate says must be what was hashed here.
+    if (keyKind === undefined || !spkiOf(key).equals(spki))
       return bad('key-unsupported', 'the key must be P-256, P-384 or RSA of 2048 to 4096 bits');
     if (!(await request.verify())) return bad('request-signature', 'the request is not signed by its key');
     return good({ spki, spkiSha256: createHash('sha256').update(spki).digest('hex'), keyKind });
   } catch {
     return bad('request-unreadable', 'the request is no PKCS #10 in PEM');
   }
-}
-
-function algorithmOf(key: KeyObject) {
-  if (kindOf(key) === 'RSA') return { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' };
-  return { name: 'ECDSA', namedCurve: kindOf(key) ?? 'P-256', hash: 'SHA-256' };
 }
 
 function kindOf(key: KeyObject): RequestedKey['keyKind'] | undefined {
