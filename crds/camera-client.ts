@@ -227,13 +227,15 @@ const status = z
   .describe('What the operator knows of it. Written by the operator alone.');
 
 /** The schema of a CameraClient. A client with a good certificate needs none; `suspend: true` refuses it. */
-export const cameraClient = z.object({
-  apiVersion: z.literal(homingApiVersion),
-  kind: z.literal('CameraClient'),
-  metadata: clientMetadata,
-  spec,
-  status: status.optional(),
-});
+export const cameraClient = z
+  .object({
+    apiVersion: z.literal(homingApiVersion),
+    kind: z.literal('CameraClient'),
+    metadata: clientMetadata,
+    spec,
+    status: status.optional(),
+  })
+  .describe('One camera, sensor or PC, and where its stream may go.');
 
 export type CameraClient = z.output<typeof cameraClient>;
 export type CameraClientStatus = z.output<typeof status>;

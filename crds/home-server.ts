@@ -166,13 +166,15 @@ const status = z
   .describe('What the operator knows of it. Written by the operator alone.');
 
 /** The schema of a HomeServer; `max: 0` is drained, no sinks given means one `record`. */
-export const homeServer = z.object({
-  apiVersion: z.literal(homingApiVersion),
-  kind: z.literal('HomeServer'),
-  metadata: serverMetadata,
-  spec,
-  status: status.optional(),
-});
+export const homeServer = z
+  .object({
+    apiVersion: z.literal(homingApiVersion),
+    kind: z.literal('HomeServer'),
+    metadata: serverMetadata,
+    spec,
+    status: status.optional(),
+  })
+  .describe('A machine that takes camera streams, and what it may take.');
 
 export type HomeServer = z.output<typeof homeServer>;
 export type HomeServerStatus = z.output<typeof status>;

@@ -95,13 +95,15 @@ const status = z
   .describe('What the operator made of it. Written by the operator alone.');
 
 /** The schema of a TrustBundle. */
-export const trustBundle = z.object({
-  apiVersion: z.literal(homingApiVersion),
-  kind: z.literal('TrustBundle'),
-  metadata: clusterMetadata,
-  spec,
-  status: status.optional(),
-});
+export const trustBundle = z
+  .object({
+    apiVersion: z.literal(homingApiVersion),
+    kind: z.literal('TrustBundle'),
+    metadata: clusterMetadata,
+    spec,
+    status: status.optional(),
+  })
+  .describe('CA certificates that the home trusts, and keys and identifiers that it refuses.');
 
 export type TrustBundle = z.output<typeof trustBundle>;
 export type TrustBundleStatus = z.output<typeof status>;

@@ -300,6 +300,7 @@ describeWith(['kubernetes', 'openssl'], 'the custom resource definitions at a re
   });
 
   it.each([
+    ['homeservers', 'A machine that takes camera streams, and what it may take.'],
     ['homeservers.spec.max', 'Most clients at once; 0 drains it.'],
     ['homeservers.spec.drain', 'while its node is cordoned, at once, or never.'],
     ['cam.spec.source.test.gop', 'Frames from key frame to key frame.'],
