@@ -1,10 +1,8 @@
 /** The connection to a Kubernetes API server: requests over few sockets that stay open, with whatever credentials the kubeconfig says. */
-import { Agent, request as httpsRequest, type RequestOptions } from 'node:https';
-import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
-import { KubeConfig } from '@kubernetes/client-node';
-import { z } from 'zod';
-import { ConfigError } from '../../crds/config-error.ts';
-import { quote } from '../../protocol/result.ts';
+import type { IncomingMessage } from 'node:http';
+import { Agent, request as httpsRequest } from 'node:https';
+import { readBody, readRefusal, type Answer, type Refusal } from './answers.ts';
+import { readKubeconfig, type Access, type Kubeconfig } from './kubeconfig.ts';
 
 export interface KubeRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -14,6 +12,7 @@ export interface KubeRequest {
   readonly body?: unknown;
   readonly contentType?: string;
   readonly signal?: AbortSignal;
+  /** Until the whole answer is here, of a stream until it begins; 30 s unless given. */
   readonly timeoutMs?: number;
 }
 
@@ -24,7 +23,10 @@ export interface KubeConnection {
   close(): void;
 }
 
-/** The API server's refusal, or 0 where it did not answer. */
+/**
+ * The API server's refusal. `status` is HTTP's; 0 where nobody answered, and `reason` then `NoAnswer` (or `NoCredentials`).
+ * Its message says what was asked, and never a token.
+ */
 export class KubeError extends Error {
   override readonly name = 'KubeError';
   readonly status: number;
@@ -44,112 +46,175 @@ export class KubeError extends Error {
 }
 
 /** Reads a kubeconfig (or the usual places, or the pod's service account) and is ready to ask. */
-export async function loadKubeConnection(kubeconfigPath?: string, context?: string): Promise<KubeConnection> {
-  const config = new KubeConfig();
-  try {
-    if (kubeconfigPath === undefined) config.loadFromDefault();
-    else config.loadFromFile(kubeconfigPath);
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new ConfigError(
-      { file: kubeconfigPath ?? 'kubeconfig', message: `cannot be read: ${why}` },
-      { cause: error },
-    );
-  }
-  if (context !== undefined) {
-    const names = config.getContexts().map(({ name }) => name);
-    if (!names.includes(context)) {
-      throw new ConfigError(`the kubeconfig has no context ${quote(context)}: there are ${names.join(', ')}`);
-    }
-    config.setCurrentContext(context);
-  }
-  const cluster = config.getCurrentCluster();
-  // What client-node falls back to where it found nothing at all.
-  if (cluster === null || cluster.server === 'http://localhost:8080') {
-    throw new ConfigError('no cluster is configured: say --kubeconfig FILE, set KUBECONFIG, or run in a pod');
-  }
-  return new Connection(config, new URL(cluster.server));
+export async function loadKubeConnection(
+  kubeconfigPath?: string,
+  context?: string,
+  serviceAccountPrefix?: string,
+): Promise<KubeConnection> {
+  return new Connection(readKubeconfig({ path: kubeconfigPath, context, serviceAccountPrefix }));
 }
 
-class Connection implements KubeConnection {
-  readonly #config: KubeConfig;
-  readonly #server: URL;
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 8 });
+const defaultTimeoutMs = 30_000;
+/** Our choice: a page of 500 objects of 100 KiB, and some. */
+const maxAnswerBytes = 64 * 1024 * 1024;
+/** Errors hold no more than the reason. */
+const maxRefusalBytes = 64 * 1024;
+/** Resumed sessions would skip the check of the server's certificate; idle sockets are given back after a minute. */
+const keptOpen = { keepAlive: true, maxCachedSessions: 0, timeout: 60_000 };
 
-  constructor(config: KubeConfig, server: URL) {
-    this.#config = config;
-    this.#server = server;
+class Connection implements KubeConnection {
+  readonly #kubeconfig: Kubeconfig;
+  readonly #closed = new AbortController();
+  readonly #requests = new Agent({ ...keptOpen, maxSockets: 4 });
+  /** Apart: a watch holds its socket, and a tenth kind of it must not keep requests waiting. */
+  readonly #streams = new Agent(keptOpen);
+
+  constructor(kubeconfig: Kubeconfig) {
+    this.#kubeconfig = kubeconfig;
   }
 
   async request(request: KubeRequest): Promise<{ readonly status: number; readonly body: unknown }> {
-    const response = await this.stream(request);
-    const text = await readText(response);
-    return { status: response.statusCode ?? 0, body: text === '' ? undefined : JSON.parse(text) };
+    const what = `${request.method} ${request.path}`;
+    const deadline = AbortSignal.timeout(request.timeoutMs ?? defaultTimeoutMs);
+    const signal = AbortSignal.any([deadline, ...(request.signal === undefined ? [] : [request.signal])]);
+    try {
+      const response = await this.#ask({ ...request, signal }, this.#requests);
+      const answer = await readAnswer(response, maxAnswerBytes);
+      const read = readBody(answer, what);
+      if ('body' in read) return { status: answer.status, body: read.body };
+      throw errorOf(read);
+    } catch (error) {
+      throw this.#describe(error, what, deadline.aborted && request.signal?.aborted !== true);
+    }
   }
 
   async stream(request: KubeRequest): Promise<IncomingMessage> {
-    const headers: OutgoingHttpHeaders = {};
-    const options: RequestOptions = { headers };
-    await this.#config.applyToHTTPSOptions(options);
-    const { method, path, query = {}, body, contentType = 'application/json', signal, timeoutMs } = request;
-    const search = new URLSearchParams(query).toString();
-    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-    const outgoing = httpsRequest(
-      {
-        ...options,
-        agent: this.#agent,
-        method,
-        host: this.#server.hostname,
-        port: this.#server.port === '' ? 443 : this.#server.port,
-        path: `${this.#server.pathname.replace(/\/$/, '')}${path}${search === '' ? '' : `?${search}`}`,
-        headers: { ...headers, Accept: 'application/json', 'Content-Type': contentType },
-        ...(signal === undefined ? {} : { signal }),
-      },
-      resolve,
-    );
-    if (timeoutMs !== undefined)
-      outgoing.setTimeout(timeoutMs, () => outgoing.destroy(new Error('timed out')));
-    outgoing.on('error', (error) =>
-      reject(
-        new KubeError(
-          `${method} ${path}: ${error.message}`,
-          { status: 0, reason: 'NoAnswer' },
-          { cause: error },
-        ),
-      ),
-    );
-    outgoing.end(body === undefined ? undefined : JSON.stringify(body));
-    const response = await promise;
-    if ((response.statusCode ?? 0) < 400) return response;
-    throw await refusalOf(response, `${method} ${path}`);
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(), request.timeoutMs ?? defaultTimeoutMs);
+    const signal = AbortSignal.any([late.signal, ...(request.signal === undefined ? [] : [request.signal])]);
+    try {
+      return await this.#ask({ ...request, signal }, this.#streams);
+    } catch (error) {
+      throw this.#describe(error, `${request.method} ${request.path}`, late.signal.aborted);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   close(): void {
-    this.#agent.destroy();
+    this.#closed.abort();
+    this.#requests.destroy();
+    this.#streams.destroy();
+  }
+
+  /** Asks once more where the socket was stale already, and with fresh credentials where ours had expired. */
+  async #ask(request: KubeRequest, agent: Agent): Promise<IncomingMessage> {
+    let response: IncomingMessage;
+    try {
+      response = await this.#send(request, agent);
+    } catch (error) {
+      if (!(error instanceof StaleSocket)) throw error;
+      response = await this.#send(request, agent);
+    }
+    if (response.statusCode === 401) {
+      response.resume();
+      this.#kubeconfig.reload();
+      response = await this.#send(request, agent);
+    }
+    if ((response.statusCode ?? 0) < 300) return response;
+    const answer = await readAnswer(response, maxRefusalBytes);
+    throw errorOf(readRefusal(answer, `${request.method} ${request.path}`, Date.now()));
+  }
+
+  async #send(request: KubeRequest, agent: Agent): Promise<IncomingMessage> {
+    const access = await this.#access();
+    const { method, body, signal } = request;
+    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+    const outgoing = httpsRequest(
+      {
+        agent,
+        ...access.options,
+        method,
+        ...targetOf(access.server, request),
+        headers: { ...access.headers, ...headersOf(request) },
+        signal: AbortSignal.any([this.#closed.signal, ...(signal === undefined ? [] : [signal])]),
+      },
+      resolve,
+    );
+    outgoing.on('error', (error) => {
+      const isStale =
+        outgoing.reusedSocket && method !== 'POST' && Reflect.get(error, 'code') === 'ECONNRESET';
+      reject(isStale ? new StaleSocket(error.message, { cause: error }) : error);
+    });
+    outgoing.end(body === undefined ? undefined : JSON.stringify(body));
+    return await promise;
+  }
+
+  async #access(): Promise<Access> {
+    try {
+      return await this.#kubeconfig.access();
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      throw new KubeError(
+        `getting credentials for the API server: ${why.slice(0, 200)}`,
+        { status: 0, reason: 'NoCredentials' },
+        { cause: error },
+      );
+    }
+  }
+
+  /** A server that cannot be trusted any more may have a new CA in the kubeconfig: the next request reads it again. */
+  #describe(error: unknown, what: string, isLate: boolean): KubeError {
+    if (error instanceof KubeError) return error;
+    this.#kubeconfig.reload();
+    const why = error instanceof Error ? error.message : String(error);
+    return new KubeError(
+      `${what}: ${isLate ? 'no whole answer in time' : why}`,
+      { status: 0, reason: 'NoAnswer' },
+      { cause: error },
+    );
   }
 }
 
-const statusBody = z.object({ message: z.string().optional(), reason: z.string().optional() });
+/** A kept socket that the server had closed already: nothing was read there. */
+class StaleSocket extends Error {}
 
-async function refusalOf(response: IncomingMessage, what: string): Promise<KubeError> {
-  const text = await readText(response);
-  const status = response.statusCode ?? 0;
-  let read: z.output<typeof statusBody> = {};
-  try {
-    read = statusBody.parse(JSON.parse(text));
-  } catch {
-    read = { message: text.slice(0, 200) };
-  }
-  const after = Number(response.headers['retry-after']);
-  return new KubeError(`${what}: ${read.message ?? status}`, {
-    status,
-    reason: read.reason ?? 'Unknown',
-    ...(Number.isFinite(after) ? { retryAfterMs: after * 1000 } : {}),
-  });
+function targetOf(server: URL, { path, query = {} }: KubeRequest) {
+  const search = new URLSearchParams(query).toString();
+  return {
+    host: server.hostname.replace(/^\[|\]$/g, ''),
+    port: server.port === '' ? 443 : server.port,
+    path: `${server.pathname.replace(/\/$/, '')}${path}${search === '' ? '' : `?${search}`}`,
+  };
 }
 
-async function readText(response: IncomingMessage): Promise<string> {
+function headersOf({ body, contentType = 'application/json' }: KubeRequest) {
+  return {
+    Accept: 'application/json',
+    'Accept-Encoding': 'identity',
+    'User-Agent': 'homing',
+    ...(body === undefined ? {} : { 'Content-Type': contentType }),
+  };
+}
+
+function errorOf({ message, ...rest }: Refusal): KubeError {
+  return new KubeError(message, rest);
+}
+
+async function readAnswer(response: IncomingMessage, maxBytes: number): Promise<Answer> {
+  const { statusCode = 0, headers } = response;
   const chunks: Buffer[] = [];
-  for await (const chunk of response) chunks.push(chunk);
-  return Buffer.concat(chunks).toString('utf8');
+  let bytes = 0;
+  for await (const chunk of response) {
+    bytes += chunk.length;
+    if (bytes > maxBytes) throw new Error(`the answer is longer than ${maxBytes} bytes`);
+    chunks.push(chunk);
+  }
+  const text = Buffer.concat(chunks).toString('utf8');
+  return {
+    status: statusCode,
+    contentType: headers['content-type'],
+    retryAfter: headers['retry-after'],
+    text,
+  };
 }

@@ -1,4 +1,5 @@
 /** A queue of keys: one key never runs twice at once, what is added meanwhile runs again, failures wait longer and longer. */
+import { QueueState, type RunOutcome } from './queue-state.ts';
 
 export interface WorkQueueOptions {
   run(key: string, signal: AbortSignal): Promise<undefined | { readonly retryAfterMs: number }>;
@@ -8,7 +9,9 @@ export interface WorkQueueOptions {
 
 export interface WorkQueue {
   add(key: string): void;
+  /** Keys that wait, run or are to come again. */
   readonly depth: number;
+  /** Aborts what runs and waits for its end. */
   close(): Promise<void>;
 }
 
@@ -17,74 +20,63 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
   return new Queue(options);
 }
 
-const firstBackOffMs = 500;
-const maxBackOffMs = 60_000;
-
 class Queue implements WorkQueue {
   readonly #options: WorkQueueOptions;
   readonly #abort = new AbortController();
-  readonly #waiting = new Set<string>();
-  readonly #running = new Map<string, Promise<void>>();
-  readonly #timers = new Map<string, NodeJS.Timeout>();
-  readonly #failures = new Map<string, number>();
+  readonly #state: QueueState;
+  readonly #running = new Set<Promise<void>>();
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(options: WorkQueueOptions) {
     this.#options = options;
+    this.#state = new QueueState(options.concurrency ?? 4);
   }
 
   get depth(): number {
-    return this.#waiting.size + this.#running.size + this.#timers.size;
+    return this.#state.depth;
   }
 
   add(key: string): void {
     if (this.#abort.signal.aborted) return;
-    // Who waits for its time keeps it: a rate limit is no less one because something changed.
-    if (this.#timers.has(key)) return;
-    this.#waiting.add(key);
+    this.#state.add(key);
     this.#next();
   }
 
   async close(): Promise<void> {
     this.#abort.abort();
-    for (const timer of this.#timers.values()) clearTimeout(timer);
-    this.#timers.clear();
-    this.#waiting.clear();
-    await Promise.allSettled(this.#running.values());
+    clearTimeout(this.#timer);
+    this.#state.clear();
+    await Promise.allSettled(this.#running);
   }
 
   #next(): void {
-    for (const key of this.#waiting) {
-      if (this.#running.size >= (this.#options.concurrency ?? 4)) return;
-      if (this.#running.has(key)) continue;
-      this.#waiting.delete(key);
-      this.#running.set(key, this.#run(key));
+    if (this.#abort.signal.aborted) return;
+    for (const key of this.#state.take(performance.now())) {
+      const run = this.#run(key).finally(() => this.#running.delete(run));
+      this.#running.add(run);
     }
+    clearTimeout(this.#timer);
+    const dueMs = this.#state.nextDueMs();
+    if (dueMs === undefined) return;
+    this.#timer = setTimeout(() => this.#next(), Math.ceil(Math.max(0, dueMs - performance.now())));
   }
 
   async #run(key: string): Promise<void> {
     await Promise.resolve();
-    let again: number | undefined;
-    try {
-      again = (await this.#options.run(key, this.#abort.signal))?.retryAfterMs;
-      this.#failures.delete(key);
-    } catch (error) {
-      if (!this.#abort.signal.aborted) {
-        this.#options.onError?.(key, error instanceof Error ? error : new Error(String(error)));
-        const failures = (this.#failures.get(key) ?? 0) + 1;
-        this.#failures.set(key, failures);
-        again = Math.min(firstBackOffMs * 2 ** (failures - 1), maxBackOffMs);
-      }
-    }
-    this.#running.delete(key);
-    if (again !== undefined && !this.#abort.signal.aborted) this.#later(key, again);
+    const outcome = await this.#outcomeOf(key);
+    this.#state.finish(key, outcome, performance.now(), Math.random());
     this.#next();
   }
 
-  #later(key: string, afterMs: number): void {
-    const timer = setTimeout(() => {
-      this.#timers.delete(key);
-      this.add(key);
-    }, afterMs);
-    this.#timers.set(key, timer);
+  async #outcomeOf(key: string): Promise<RunOutcome> {
+    try {
+      const again = await this.#options.run(key, this.#abort.signal);
+      return { type: 'done', ...again };
+    } catch (error) {
+      const problem = error instanceof Error ? error : new Error(String(error));
+      if (!this.#abort.signal.aborted) this.#options.onError?.(key, problem);
+      const wished: unknown = Reflect.get(problem, 'retryAfterMs');
+      return { type: 'failed', retryAfterMs: typeof wished === 'number' ? wished : undefined };
+    }
   }
 }
