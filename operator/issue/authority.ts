@@ -6,6 +6,7 @@ import type { KubeConnection } from '../kube/connection.ts';
 import { pathOf, secrets, trustBundles } from '../kube/kinds.ts';
 import { createObject, getObject } from '../kube/objects.ts';
 import { encode } from '../specs/trust-secret.ts';
+import { tellBundles } from './authority-telling.ts';
 import { judgeAuthority, type AuthorityVerdict } from './authority-rules.ts';
 
 type Refusal = Extract<AuthorityVerdict, { readonly kind: 'refuse' }>;
@@ -32,9 +33,13 @@ export async function openAuthority(
 ): Promise<KeyedCertificate> {
   const place = { kind: secrets, name: caSecretName, namespace };
   const present = await getObject(connection, place);
-  const verdict = judgeAuthority(present, await findTraces(connection, namespace));
+  const bundles = await listBundles(connection);
+  const verdict = judgeAuthority(present, await findTraces(connection, namespace, bundles));
   if (verdict.kind === 'use') return verdict.authority;
-  if (verdict.kind === 'refuse') throw new AuthorityError(verdict);
+  if (verdict.kind === 'refuse') {
+    await tellBundles(connection, bundles, { ...verdict, nowMs });
+    throw new AuthorityError(verdict);
+  }
   const made = await createAuthority({ nowMs });
   const data = { 'tls.crt': encode(made.certificatePem), 'tls.key': encode(made.keyPem) };
   const metadata = { name: caSecretName, namespace };
@@ -44,23 +49,28 @@ export async function openAuthority(
 }
 
 const trustSecret = z.object({ data: z.record(z.string(), z.string()).optional() });
-const bundleList = z.object({
-  items: z.array(
-    z.object({
-      metadata: z.object({ name: z.string() }),
-      status: z.object({ anchors: z.array(z.unknown()).optional() }).optional(),
-    }),
-  ),
+const bundleList = z.object({ items: z.array(z.unknown()) });
+const anchored = z.object({
+  metadata: z.object({ name: z.string() }),
+  status: z.object({ anchors: z.array(z.unknown()).min(1) }),
 });
 
+async function listBundles(connection: KubeConnection): Promise<readonly unknown[]> {
+  const { body } = await connection.request({ method: 'GET', path: pathOf(trustBundles), timeoutMs: 15_000 });
+  return bundleList.parse(body).items;
+}
+
 /** Where a CA of before is named: what agents trust, and what bundles say that was trusted. */
-async function findTraces(connection: KubeConnection, namespace: string): Promise<readonly string[]> {
+async function findTraces(
+  connection: KubeConnection,
+  namespace: string,
+  bundles: readonly unknown[],
+): Promise<readonly string[]> {
   const secret = await getObject(connection, { kind: secrets, name: trustSecretName, namespace });
   const isTrusted = (trustSecret.safeParse(secret).data?.data?.['ca.crt'] ?? '') !== '';
-  const { body } = await connection.request({ method: 'GET', path: pathOf(trustBundles), timeoutMs: 15_000 });
-  const bundles = bundleList.parse(body).items.filter(({ status }) => (status?.anchors ?? []).length > 0);
+  const named = bundles.flatMap((bundle) => anchored.safeParse(bundle).data?.metadata.name ?? []);
   return [
     ...(isTrusted ? [`the Secret ${trustSecretName}`] : []),
-    ...bundles.map(({ metadata }) => `the TrustBundle ${metadata.name}`),
+    ...named.map((name) => `the TrustBundle ${name}`),
   ];
 }

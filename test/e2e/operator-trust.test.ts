@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { createAuthority, type KeyedCertificate } from '../../protocol/issuing.ts';
+import { createAuthority, issueServer, type KeyedCertificate } from '../../protocol/issuing.ts';
 import { openClusterHome, reasonOf, type ClusterHome } from '../support/cluster-home.ts';
 import { describeWith } from '../support/needs.ts';
 
@@ -139,6 +139,7 @@ describeWith(['go', 'openssl'], 'trust of a home on a real API server', () => {
         },
       )
       .toBe(1);
+    await home.untilReason('trustbundle', 'home', 'Ready', 'CAMissing');
     const { type, data } = secret;
     const metadata = { name: 'homing-ca', namespace: 'homing-system' };
     await home.apply({ apiVersion: 'v1', kind: 'Secret', metadata, type, data });
@@ -155,5 +156,61 @@ describeWith(['go', 'openssl'], 'trust of a home on a real API server', () => {
         String.raw`jsonpath={.data.tls\.crt}`,
       ),
     ).toBe(data['tls.crt']);
+    await home.untilReason('trustbundle', 'home', 'Ready', 'Retained');
+  });
+
+  it('says while it runs what is wrong with the CA’s Secret, and goes on with the CA it had', async () => {
+    const system = ['-n', 'homing-system'];
+    const { type, data } = JSON.parse(
+      await home.kubectl(...system, 'get', 'secret', 'homing-ca', '-o', 'json'),
+    );
+    const before = await trust();
+    const droppedBefore = dropped().length;
+    const put = async (values: object) =>
+      home.kubectl(
+        ...system,
+        'patch',
+        'secret',
+        'homing-ca',
+        '--type=merge',
+        '-p',
+        JSON.stringify({ data: values }),
+      );
+    const other = await createAuthority({ nowMs: Date.now() });
+    await put({ 'tls.key': base64(other.keyPem) });
+    await home.untilReason('trustbundle', 'home', 'Ready', 'CAInvalid');
+    const leaf = await issueServer(other, { id: `hcsp:${'L'.repeat(22)}`, name: 'leaf', nowMs: Date.now() });
+    await put({ 'tls.crt': base64(leaf.certificatePem), 'tls.key': base64(leaf.keyPem) });
+    await home.untilReason('trustbundle', 'home', 'Ready', 'CANotSelfSigned');
+    await home.kubectl(...system, 'delete', 'secret', 'homing-ca');
+    await home.untilReason('trustbundle', 'home', 'Ready', 'CAMissing');
+    expect(await trust()).toEqual(before);
+    await home.apply({
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name: 'homing-ca', namespace: 'homing-system' },
+      type,
+      data,
+    });
+    await home.untilReason('trustbundle', 'home', 'Ready', 'Retained');
+    expect(dropped().length).toBe(droppedBefore);
+  });
+
+  it('puts the trust set back where somebody deletes or changes its Secret, with the same revision', async () => {
+    const before = await trust();
+    await home.kubectl('-n', 'homing-system', 'delete', 'secret', 'homing-trust');
+    await expect.poll(async () => trust().catch(() => undefined), { timeout: 20_000 }).toEqual(before);
+    const data = { 'ca.crt': base64(next.certificatePem), 'deny.txt': base64('') };
+    await home.kubectl(
+      '-n',
+      'homing-system',
+      'patch',
+      'secret',
+      'homing-trust',
+      '--type=merge',
+      '-p',
+      JSON.stringify({ data }),
+    );
+    await expect.poll(async () => trust(), { timeout: 20_000 }).toEqual(before);
   });
 });
