@@ -54,8 +54,11 @@ export class HomeKeeper {
     });
     this.#queue = createWorkQueue({
       run: (key, signal) => this.#writer.run(key, signal),
-      onError: (key, error) =>
-        options.emit({ event: 'warning', reason: 'Write', message: `status of ${key}: ${error.message}` }),
+      onError: (key, error) => {
+        options.emit({ event: 'warning', reason: 'Write', message: `status of ${key}: ${error.message}` });
+        // What was decided meanwhile was left aside.
+        this.notify();
+      },
     });
     this.#events = openEventBatches({
       world: () => this.survey?.world,

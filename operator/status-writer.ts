@@ -33,6 +33,7 @@ class Writer implements StatusWriter {
   readonly #options: StatusWriterOptions;
   readonly #wanted = new Map<string, StatusDecision>();
   readonly #written = new Map<string, Written>();
+  readonly #applying = new Set<string>();
   /** The same object again while nothing changes: who reads it can remember what was read. */
   readonly #overlays = new WeakMap<object, { readonly status: unknown; readonly object: object }>();
 
@@ -43,7 +44,8 @@ class Writer implements StatusWriter {
   want(decision: StatusDecision): WriteKey | undefined {
     const key: WriteKey = `${decision.kind} ${decision.key}`;
     const object = this.#options.observe(decision.kind, decision.key);
-    if (object === undefined) return undefined;
+    // Decided from what was there before this write: what is wanted after it is decided anew.
+    if (object === undefined || this.#applying.has(key)) return undefined;
     // What was wanted before is so no more, even if it was not written yet.
     this.#wanted.set(key, decision);
     const next = decideWrite(decision.status, observedOf(object), this.#written.get(key), Date.now());
@@ -61,10 +63,19 @@ class Writer implements StatusWriter {
     const next = decideWrite(decision.status, observedOf(object), this.#written.get(key), Date.now());
     if (next.kind === 'same') return undefined;
     if (next.kind === 'later') return { retryAfterMs: next.afterMs };
-    const answer = observedOf(await this.#options.apply(decision, signal));
-    this.#written.set(key, { ...answer, atMs: Date.now() });
+    await this.#write(key, decision, signal);
     this.#options.onWritten(decision);
     return undefined;
+  }
+
+  async #write(key: string, decision: StatusDecision, signal: AbortSignal): Promise<void> {
+    this.#applying.add(key);
+    try {
+      const answer = observedOf(await this.#options.apply(decision, signal));
+      this.#written.set(key, { ...answer, atMs: Date.now() });
+    } finally {
+      this.#applying.delete(key);
+    }
   }
 
   overlay(kind: StatusDecision['kind'], object: object): object {

@@ -94,6 +94,19 @@ describe('the writer of statuses', () => {
     expect(told).toMatchObject([{ move }]);
   });
 
+  it('takes nothing that was decided while a write is under way: it starts from what was before', async () => {
+    const { writer, run, writes, told } = open();
+    const move = { camera: 'cams/door', from: 'pi', to: 'nuc', why: 'rank' };
+    writer.want({ ...clients(1), move });
+    const writing = run();
+    expect(writer.want({ ...clients(2), move })).toBeUndefined();
+    await writing;
+    vi.setSystemTime(9000);
+    expect(await run()).toBeUndefined();
+    expect([writes, told.length]).toEqual([[{ clients: 1 }], 1]);
+    expect(writer.want(clients(2))).toBe('HomeServer nuc');
+  });
+
   it('forgets an object that is gone', async () => {
     const { writer, run, writes, watch } = open();
     writer.want(clients(1));
