@@ -3,8 +3,6 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { AgentStatus } from './agent.ts';
 import type { Untimed } from './events.ts';
 
-export type AgentMetrics = ReturnType<typeof createAgentMetrics>;
-
 const dayMs = 86_400_000;
 
 /** Makes the metrics, each at nothing, in a registry of their own. */

@@ -144,14 +144,19 @@ describeWith(['go'], 'templates of the chart', () => {
     expect(subjects).not.toContain('homing-agent');
   });
 
-  it('keep passwords in memory, and let an agent start without the trust Secret', async () => {
+  it('keep passwords in memory, and wait for the trust set that the operator writes', async () => {
     const agent = one(await template(), 'DaemonSet', 'homing-agent');
     const volumes = Object.fromEntries(
       agent.list(...podSpec, 'volumes').map((volume) => [volume.at('name'), volume.value]),
     );
     expect(volumes).toMatchObject({
       credentials: { emptyDir: { medium: 'Memory', sizeLimit: '4Mi' } },
-      trust: { secret: { secretName: trustSecretName, optional: true } },
+      trust: {
+        secret: {
+          secretName: trustSecretName,
+          items: ['ca.crt', 'deny.txt', 'revision'].map((key) => ({ key, path: key })),
+        },
+      },
       state: { hostPath: { path: '/var/lib/homing/state', type: 'DirectoryOrCreate' } },
     });
   });
