@@ -103,6 +103,24 @@ describe('docs/conditions.md', () => {
   });
 });
 
+describe('docs/troubleshooting.md', () => {
+  it('says of every reason that is not well where to look first, and of none that there is not', () => {
+    const tables = [homeServerReasons, cameraClientReasons, trustBundleReasons].flatMap((types) =>
+      Object.values<Readonly<Record<string, ReasonNote>>>(types).flatMap((reasons) =>
+        Object.entries(reasons),
+      ),
+    );
+    const rows = [...read('docs/troubleshooting.md').matchAll(/^\| (`[A-Z].*?) *\|/gm)].map(
+      ([, cell = '']) => cell,
+    );
+    const told = rows.flatMap((cell) => [...cell.matchAll(/`(\w+)`/g)].map(([, reason = '']) => reason));
+    const unwell = tables.filter(([, { status }]) => status === 'False').map(([reason]) => reason);
+    expect([...new Set(unwell)].filter((reason) => !told.includes(reason))).toEqual([]);
+    const known = new Set(tables.map(([reason]) => reason));
+    expect(told.filter((reason) => !known.has(reason))).toEqual([]);
+  });
+});
+
 describe('docs/metrics.md', () => {
   it('describes every metric of the operator', () => {
     expectSection('docs/metrics.md', 'operator metrics', describeMetrics(createOperatorMetrics().registry));

@@ -14,7 +14,8 @@ export type Need =
   | 'loop-disk'
   | 'image-parts'
   | 'go'
-  | 'kubernetes';
+  | 'kubernetes'
+  | 'cluster-nodes';
 
 const top = path.join(import.meta.dirname, '../..');
 const underCi = process.env['CI'] !== undefined && process.env['CI'] !== '';
@@ -46,6 +47,14 @@ const checks: Readonly<Record<Exclude<Need, 'root'>, readonly (readonly string[]
   go: [['go', 'version']],
   // Built already, or Go to build it with.
   kubernetes: [['sh', '-c', `ls "${top}"/build/kubernetes/*/complete || go version`]],
+  'cluster-nodes': [
+    ['containerd', '--version'],
+    ['runc', '--version'],
+    ['tini-static', '--version'],
+    ['iptables', '--version'],
+    ['conntrack', '--version'],
+    ['test', '-x', '/usr/lib/cni/ptp'],
+  ],
   'image-parts': [
     ['apt-get', '--version'],
     ['dpkg-source', '--version'],
