@@ -3,6 +3,7 @@
  * `npm run bench -- NAME…` measures only those; BENCH_PROFILES=DIR writes CPU profiles of the processes there.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
+import { sweepLeftovers } from './leftovers.ts';
 import { benchFailOver } from './fail-over.ts';
 import { benchFlood } from './flood.ts';
 import { describeMachine, loadNow } from './machine.ts';
@@ -35,6 +36,7 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 
+await sweepLeftovers();
 console.log(describeMachine());
 const results: Record<string, readonly Outcome[]> = {};
 for (const [name, bench] of Object.entries(benches)) {

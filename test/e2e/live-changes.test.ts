@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Identity } from '../../tls/identity.ts';
 import { mintHome } from '../support/certificates.ts';
 import { LiveHome } from '../support/live-home.ts';
 
@@ -121,12 +122,11 @@ describe('certificates', () => {
 
 describe('a server’s certificate that runs out in a session', () => {
   const runsOutIn = (ms: number) => home.renew('pi', { days: 1, nowMs: Date.now() - dayMs + ms });
-  const renewPi = async (): Promise<void> => {
-    const renewed = await home.renew('pi');
-    await home.writeIdentity('pi', 'pi', renewed);
+  const givePi = async (identity: Identity): Promise<void> => {
+    await home.writeIdentity('pi', 'pi', identity);
     await expect
       .poll(() => shownCertificate(home.portOf('pi')), { timeout: 20_000 })
-      .toEqual(Buffer.from(renewed.certificateDer));
+      .toEqual(Buffer.from(identity.certificateDer));
   };
   /** The trust set changes, and all are looked at again, as they are each hour. */
   const lookAgain = (line: string) => home.writeTrust('shed', 'deny.txt', `${line}\n`);
@@ -138,18 +138,19 @@ describe('a server’s certificate that runs out in a session', () => {
     await home.start('pi');
     const shed = await home.start('shed');
     await shed.until('connected');
-    await renewPi();
+    await givePi(await home.renew('pi'));
     await lookAgain('ab:AAAAAAAAAAAAAAAAAAAAAA');
     const [renewed] = await shed.until('handedOver');
     expect(renewed).toMatchObject({ from: 'pi', to: 'pi', reason: 'renewed', framesLost: 0 });
     expect(shed.of('disconnected')).toEqual([]);
 
-    const lastMs = Date.now() + 10_000;
-    await home.writeIdentity('pi', 'pi', await runsOutIn(10_000));
-    await shed.until('connected');
+    // Long enough for it to be read and handed over to.
+    const lifeMs = 15_000;
+    const lastMs = Date.now() + lifeMs;
+    await givePi(await runsOutIn(lifeMs));
     await home.writeIdentity('shed', 'door', await home.renew('door'));
     await shed.until('handedOver', () => true, 2);
-    await renewPi();
+    await givePi(await home.renew('pi'));
     await sleep(Math.max(0, lastMs + 1000 - Date.now()));
     await lookAgain('ab:BBBBBBBBBBBBBBBBBBBBBB');
     const [lost] = await shed.until('disconnected');
