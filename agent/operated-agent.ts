@@ -69,6 +69,7 @@ async function openStream(
     hasMedia: media !== undefined,
     hasCredentials: credentials !== undefined,
     status: () => agent()?.status(),
+    emit,
   });
   await home.open();
   const stream = new OperatorStream({

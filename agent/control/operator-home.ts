@@ -1,6 +1,7 @@
 /** An agent's home as the operator sees it: snapshots become files that the agent follows, certificates are asked for, reports are made. */
 import type { AgentMessage, Report, Snapshot } from '../../crds/operator-messages.ts';
 import type { AgentStatus } from '../agent.ts';
+import type { EmitEvent } from '../events.ts';
 import type { HeldCertificate, OperatorCertificates } from './operator-certificates.ts';
 import type { OperatorFiles } from './operator-files.ts';
 import { makeReport } from './operator-report.ts';
@@ -18,6 +19,7 @@ export interface OperatorHomeOptions {
   /** The agent has a folder in memory for passwords. */
   readonly hasCredentials: boolean;
   readonly status: () => AgentStatus | undefined;
+  readonly emit: EmitEvent;
 }
 
 export class OperatorHome {
@@ -62,8 +64,10 @@ export class OperatorHome {
   async materialize(): Promise<void> {
     const snapshot = this.#snapshot;
     if (snapshot === undefined) return;
-    this.#working = this.#working.then(async () => this.#materialize(snapshot, snapshot.revision));
-    await this.#working;
+    const writing = this.#working.then(async () => this.#materialize(snapshot, snapshot.revision));
+    // What failed once is told by whoever waits for it, and must not hold up the next.
+    this.#working = writing.catch(() => undefined);
+    await writing;
   }
 
   /** Asks for each certificate that is not there, or has a third of its life left. */
@@ -116,6 +120,7 @@ export class OperatorHome {
       isCertified: (camera) => held.has(camera),
       previous: this.#runnable,
     });
+    this.#tell(runnable);
     this.#problem = runnable.serverProblem;
     if (runnable.serverProblem !== undefined) return;
     this.#problems = runnable.problems;
@@ -126,5 +131,21 @@ export class OperatorHome {
     this.#held = undefined;
     this.#revision = revision;
     this.#ready.resolve();
+  }
+
+  /** Each problem once, as long as it is the same: the machine's own log shows them without a cluster. */
+  #tell({ serverProblem, problems }: RunnableResources): void {
+    const { emit } = this.#options;
+    if (serverProblem !== undefined && serverProblem !== this.#problem) {
+      emit({
+        event: 'warning',
+        reason: 'SnapshotRefused',
+        message: `${serverProblem}. What was there before goes on.`,
+      });
+    }
+    for (const [client, message] of problems) {
+      if (this.#problems.get(client) === message) continue;
+      emit({ event: 'warning', reason: 'CameraRefused', client, message });
+    }
   }
 }

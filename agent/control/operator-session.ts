@@ -80,11 +80,17 @@ function keepReporting({ socket, report }: OperatorSessionOptions, mayReport: ()
   const tell = async (): Promise<void> => {
     if (isBusy || !mayReport() || socket.writableNeedDrain) return;
     isBusy = true;
-    const text = JSON.stringify(await report());
-    isBusy = false;
-    if (text === last || !socket.writable) return;
-    last = text;
-    socket.write(`${text}\n`);
+    try {
+      const text = JSON.stringify(await report());
+      if (text === last || !socket.writable) return;
+      last = text;
+      socket.write(`${text}\n`);
+    } catch (error) {
+      // A disk that cannot be read: the next session tries again.
+      socket.destroy(error instanceof Error ? error : new Error('no report can be made'));
+    } finally {
+      isBusy = false;
+    }
   };
   return setInterval(() => void tell(), reportEveryMs);
 }

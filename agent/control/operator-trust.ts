@@ -17,6 +17,7 @@ export class OperatorTrust {
   #set: TrustSet | undefined;
   #working: Promise<void> = Promise.resolve();
   #lookedAt = '';
+  #told = '';
 
   /**
    * @param folder the agent's own: `ca.crt`, `deny.txt`, `revision`
@@ -55,8 +56,10 @@ export class OperatorTrust {
 
   /** Takes it where it is newer and can be read; on disk when this resolves. */
   async take(texts: TrustTexts): Promise<void> {
-    this.#working = this.#working.then(async () => this.#take(texts));
-    await this.#working;
+    const taking = this.#working.then(async () => this.#take(texts));
+    // What failed once is told by whoever waits for it, and must not hold up the next.
+    this.#working = taking.catch(() => undefined);
+    await taking;
   }
 
   async close(): Promise<void> {
@@ -89,7 +92,14 @@ export class OperatorTrust {
     const { signal } = this.#closing;
     while (!signal.aborted) {
       await sleep(lookEveryMs, undefined, { signal, ref: false }).catch(() => undefined);
-      if (!signal.aborted) await this.#look(mounted);
+      if (signal.aborted) return;
+      await this.#look(mounted).catch((error: unknown) => {
+        this.#lookedAt = '';
+        const why = error instanceof Error ? error.message : 'it failed';
+        // Once a second it is tried again.
+        if (why !== this.#told) this.#onProblem(`taking the trust set of ${mounted}: ${why}`);
+        this.#told = why;
+      });
     }
   }
 

@@ -166,8 +166,10 @@ describe('an agent of an operator', () => {
       cameraClients: [gate, odd, cameraOf('door', ['nuc'])],
       secrets: [],
     };
-    start('--token-file', path.join(directory, 'token'));
+    const agent = start('--token-file', path.join(directory, 'token'));
     const report = await untilReport(streams('cams/door'));
+    const warned = agent.of('warning').filter(({ reason }) => reason === 'CameraRefused');
+    expect(new Set(warned.map(({ client }) => client))).toEqual(new Set(['cams/gate', 'cams/odd']));
     const problems = Object.fromEntries(report.cameras.map(({ name, problem }) => [name, problem]));
     expect(problems['cams/door']).toBeUndefined();
     expect(problems['cams/gate']).toContain('--credentials-dir');
@@ -190,6 +192,22 @@ describe('an agent of an operator', () => {
       path.join(directory, 'passwords'),
     );
     expect([ended.code, ended.stderr]).toEqual([2, expect.stringContaining('must be in memory (tmpfs)')]);
+  });
+
+  it('waits where the operator has no HomeServer of its name, goes on where that is taken away, and says so', async () => {
+    side.resources = { ...side.resources, homeServers: [homeServerOn('pi', port)] };
+    const agent = startEnrolling();
+    const said = ({ reason }: { readonly reason: string }) => reason === 'SnapshotRefused';
+    expect((await agent.until('warning', said))[0]?.message).toContain('no HomeServer that is called nuc');
+    expect(agent.of('started')).toEqual([]);
+    side.set({ homeServers: [homeServerOn('nuc', port)], cameraClients: [cameraOf('door', ['nuc'])] });
+    await untilReport((report) => streams('cams/door')(report) && report.problem === undefined);
+    side.set({ homeServers: [] });
+    const report = await untilReport(({ problem }) => problem !== undefined);
+    expect([report.problem, streams('cams/door')(report)]).toEqual([
+      expect.stringContaining('no HomeServer'),
+      true,
+    ]);
   });
 
   it('holds the certificate of a camera whose second bridge it is, and does not open the camera', async () => {
