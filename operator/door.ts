@@ -39,6 +39,8 @@ export interface DoorOptions {
 /** Another key that asked for a name is shown for this long after it asked last. */
 const showKeyMs = 600_000;
 const maxTold = 1000;
+/** Our own is good for a year, and an operator may run for longer. */
+const renewOwnBeforeMs = 30 * 86_400_000;
 
 export class Door {
   readonly #options: DoorOptions;
@@ -95,16 +97,17 @@ export class Door {
 
   /** The trust set changed: who is denied goes at once. With another CA our own certificate is another one too. */
   async refresh(isNewAuthority: boolean): Promise<void> {
-    if (isNewAuthority)
+    const isOld = (this.#identity?.leaf.notAfterMs ?? 0) - Date.now() < renewOwnBeforeMs;
+    if (isNewAuthority || isOld)
       this.#identity = await makeOperatorIdentity(this.#options.trust.authority, Date.now());
     this.#listener?.refresh();
   }
 
   /** Sends new certificates to whoever needs them. */
-  async renew(): Promise<void> {
+  async renew(holders: readonly string[] = this.#options.agents.connected): Promise<void> {
     const { agents, certifier, survey } = this.#options;
     const isAssigned = assignmentsOf(survey());
-    for (const holder of agents.connected) {
+    for (const holder of holders) {
       for (const { name, pem } of await certifier.renew(holder, isAssigned)) {
         agents.sessionOf(holder)?.send({ kind: 'certificate', name, certificatePem: pem });
       }
@@ -121,7 +124,7 @@ export class Door {
     agents.open(session);
     emit({ event: 'connected', client: leaf.name, version });
     onChange();
-    void this.renew().catch((error: unknown) => this.#tellFailure(error));
+    void this.renew([leaf.name]).catch((error: unknown) => this.#tellFailure(error));
   }
 
   #close(session: AgentSession, reason: string): void {

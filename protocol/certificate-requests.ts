@@ -36,14 +36,20 @@ export async function parseCertificateRequest(pem: string): Promise<Result<Reque
     const spki = Buffer.from(request.publicKey.rawData);
     const key = createPublicKey({ key: spki, format: 'der', type: 'spki' });
     const keyKind = kindOf(key);
-    // It is denied by its hash: what the certificate says must be what was hashed here.
-    if (keyKind === undefined || !spkiOf(key).equals(spki))
+    // It is denied by its hash: a key must not have several.
+    if (keyKind === undefined || !isWrittenAsUsual(key, keyKind, spki))
       return bad('key-unsupported', 'the key must be P-256, P-384 or RSA of 2048 to 4096 bits');
     if (!(await request.verify())) return bad('request-signature', 'the request is not signed by its key');
     return good({ spki, spkiSha256: createHash('sha256').update(spki).digest('hex'), keyKind });
   } catch {
     return bad('request-unreadable', 'the request is no PKCS #10 in PEM');
   }
+}
+
+/** DER, and the point of an elliptic curve in full: a compressed one would be the same key under another hash. */
+function isWrittenAsUsual(key: KeyObject, keyKind: RequestedKey['keyKind'], spki: Buffer): boolean {
+  const length = { 'P-256': 91, 'P-384': 120, RSA: spki.length }[keyKind];
+  return spki.length === length && spkiOf(key).equals(spki);
 }
 
 function kindOf(key: KeyObject): RequestedKey['keyKind'] | undefined {

@@ -10,6 +10,7 @@ import {
   fingerprintOf,
   parseCertificateRequest,
 } from '../../protocol/certificate-requests.ts';
+import { encodeDer } from '../support/der-encoding.ts';
 import { describeWith } from '../support/needs.ts';
 
 const ecKey = (namedCurve: string) =>
@@ -24,11 +25,6 @@ const spkiHash = (keyPem: string) =>
     .digest('hex');
 const wrap = (der: Uint8Array) =>
   `-----BEGIN CERTIFICATE REQUEST-----\n${Buffer.from(der).toString('base64').replaceAll(/.{64}/g, '$&\n')}\n-----END CERTIFICATE REQUEST-----\n`;
-const tlv = (tag: number, ...parts: readonly Uint8Array[]) => {
-  const value = Buffer.concat(parts);
-  const length = value.length < 128 ? [value.length] : [0x81, value.length];
-  return Buffer.concat([Buffer.from([tag, ...length]), value]);
-};
 const unwrap = (pem: string) => Buffer.from(pem.replaceAll(/-----[^-]+-----|\s/g, ''), 'base64');
 
 describe('a certificate request', () => {
@@ -66,10 +62,10 @@ describe('a certificate request', () => {
       spki.subarray(-64, -32),
     ]);
     const requestFor = (key: Uint8Array) => {
-      const info = tlv(0x30, Buffer.from('0201003000', 'hex'), key, Buffer.from('a000', 'hex'));
+      const info = encodeDer(0x30, Buffer.from('0201003000', 'hex'), key, Buffer.from('a000', 'hex'));
       const algorithm = Buffer.from('300a06082a8648ce3d040302', 'hex');
       const signature = sign('sha256', info, privateKey);
-      return wrap(tlv(0x30, info, algorithm, tlv(0x03, Buffer.from([0]), signature)));
+      return wrap(encodeDer(0x30, info, algorithm, encodeDer(0x03, Buffer.from([0]), signature)));
     };
     expect(await parseCertificateRequest(requestFor(spki))).toMatchObject({ ok: true });
     expect((await parseCertificateRequest(requestFor(compressed))).ok).toBe(false);
