@@ -2,7 +2,7 @@
 import { z } from 'zod';
 
 /** Our choice: etcd holds at most 1.5 MiB an object, and JSON writes no byte of it with more than six. */
-export const maxLineBytes = 10 * 1024 * 1024;
+const maxLineBytes = 10 * 1024 * 1024;
 
 /** Splits bytes at line ends. What is behind the last one is kept, up to a bound. */
 export class LineSplitter {
