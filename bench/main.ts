@@ -9,6 +9,7 @@ import { benchFlood } from './flood.ts';
 import { describeMachine, loadNow } from './machine.ts';
 import { benchImage } from './image.ts';
 import { benchMemory } from './memory.ts';
+import { benchOperatorLoad } from './operator-load.ts';
 import { benchRedirectLatency } from './redirect-latency.ts';
 import { benchRedirectStorm } from './redirect-storm.ts';
 import { type Outcome, describeRow } from './report.ts';
@@ -24,6 +25,7 @@ const benches: Readonly<Record<string, () => Promise<readonly Outcome[]>>> = {
   streams: benchStreams,
   memory: benchMemory,
   image: benchImage,
+  'operator-load': benchOperatorLoad,
 };
 
 /** Where the figures are left for programs. */

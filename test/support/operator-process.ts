@@ -20,6 +20,10 @@ export class OperatorProcess {
     createInterface({ input: this.#child.stdout }).on('line', (line) => this.lines.push(line));
   }
 
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
   /** Waits for a line that says this. */
   async says(...words: readonly string[]): Promise<void> {
     const holds = () => this.lines.some((line) => words.every((word) => line.includes(word)));
