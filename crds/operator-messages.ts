@@ -37,7 +37,7 @@ export const enrol = z.object({
 });
 
 /** Why something was refused: a closed list of the operator's, and a sentence that says what to do. */
-export const refused = z.object({
+const refused = z.object({
   kind: z.literal('refused'),
   /** The name that was asked for, where a certificate was. */
   name: name.optional(),
@@ -53,7 +53,7 @@ export const trustTexts = z.object({
   denyText: z.string().max(1_048_576),
 });
 
-export const enrolled = z.object({
+const enrolled = z.object({
   kind: z.literal('enrolled'),
   version: z.int(),
   /** The server's name or the client's `namespace/name`, as the certificate says. */
@@ -63,7 +63,7 @@ export const enrolled = z.object({
 });
 
 /** The first line of each side of a stream. */
-export const hello = z.object({
+const hello = z.object({
   kind: z.literal('hello'),
   versions,
   version: z.string().max(64),
@@ -135,19 +135,19 @@ export const report = z.object({
 });
 
 /** Agent to operator: a certificate for itself (renewal) or for a camera that it is a bridge of. */
-export const certificateRequest = z.object({
+const certificateRequest = z.object({
   kind: z.literal('request'),
   name,
   csrPem: z.string().min(1).max(8192),
 });
 
-export const certificate = z.object({
+const certificate = z.object({
   kind: z.literal('certificate'),
   name,
   certificatePem: z.string().max(65_536),
 });
 
-export const ping = z.object({ kind: z.literal('ping') });
+const ping = z.object({ kind: z.literal('ping') });
 
 /**
  * Operator to agent, whole: the resources that concern this identity, as the API server has them (no status, no
@@ -180,4 +180,3 @@ export type Report = z.output<typeof report>;
 export type ServerReport = z.output<typeof serverReport>;
 export type CameraReport = z.output<typeof cameraReport>;
 export type TrustTexts = z.output<typeof trustTexts>;
-export type Refused = z.output<typeof refused>;

@@ -9,7 +9,7 @@ import { findNodeServer, findPinned, findRequested, type Subject } from './issue
 import { TokenReviews } from './issue/token-reviews.ts';
 import type { KubeConnection } from './kube/connection.ts';
 import { homeServers } from './kube/kinds.ts';
-import { createObject, getObject } from './kube/objects.ts';
+import { applyObject, getObject } from './kube/objects.ts';
 import { isInvalid, readHomeServer } from './reconcile/resource-reading.ts';
 import type { Survey } from './reconcile/survey.ts';
 import { homeServerOfNode } from './specs/home-server.ts';
@@ -111,7 +111,8 @@ class Issuer implements Enrolments {
     const place = { kind: homeServers, name };
     let raw = await getObject(connection, place);
     if (raw === undefined) {
-      await createObject(connection, homeServers, homeServerOfNode(node));
+      // Applied, not created: a creator owns every default, and who declares the object in Git would be in conflict with us.
+      await applyObject(connection, homeServers, homeServerOfNode(node));
       raw = await getObject(connection, place);
     }
     const server = readHomeServer(raw);

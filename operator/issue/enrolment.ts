@@ -13,7 +13,7 @@ export interface TokenPod {
 }
 
 /** `system:serviceaccount:<namespace>:homing-agent` */
-export function agentUser(namespace: string): string {
+function agentUser(namespace: string): string {
   return `system:serviceaccount:${namespace}:${agentName}`;
 }
 

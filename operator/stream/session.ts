@@ -23,19 +23,6 @@ export interface AgentSession {
   close(reason: string): void;
 }
 
-/** Why we close a session, beside the reasons that judge certificates. */
-export const sessionEndReasons = [
-  'closed',
-  'replaced',
-  'silent',
-  'no-hello',
-  'version',
-  'line-too-long',
-  'not-json',
-  'slow-reader',
-  'stopped',
-] as const;
-
 /** What of a session's lines was not taken. */
 export type SessionDropReason = LineDropReason | 'line-too-long' | 'report-foreign';
 

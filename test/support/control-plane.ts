@@ -203,10 +203,8 @@ class Plane implements ControlPlane {
   }
 
   async auditLog(): Promise<readonly AuditEvent[]> {
-    const file = path.join(this.#parts.directory, 'audit.log');
-    if (!existsSync(file)) return [];
-    const lines = (await readFile(file, 'utf8')).split('\n').filter((line) => line !== '');
-    return lines.map((line) => auditEvent.parse(JSON.parse(line)));
+    const auditPath = path.join(this.#parts.directory, 'audit.log');
+    return existsSync(auditPath) ? parseAuditLog(await readFile(auditPath, 'utf8')) : [];
   }
 
   async stop(): Promise<void> {
@@ -219,6 +217,14 @@ class Plane implements ControlPlane {
     }
     await rm(this.#parts.directory, { recursive: true, force: true, maxRetries: 5 });
   }
+}
+
+/** The lines of an audit log. */
+export function parseAuditLog(text: string): readonly AuditEvent[] {
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => auditEvent.parse(JSON.parse(line)));
 }
 
 const auditEvent = z.looseObject({
@@ -238,7 +244,8 @@ const auditEvent = z.looseObject({
   stageTimestamp: z.string(),
 });
 
-const auditPolicy = `apiVersion: audit.k8s.io/v1
+/** Every request that was answered, without bodies. */
+export const auditPolicy = `apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
 rules: [{ level: Metadata }]

@@ -19,15 +19,20 @@ export interface CameraStream {
   readonly audio: 'aac' | 'mulaw' | 'none';
   /** Default `h264`. */
   readonly video?: 'h264' | 'h265';
+  /** The network namespace whose 127.0.0.1 it is; ours by default. */
+  readonly namespace?: string;
 }
+
+const python = '/usr/bin/python3';
 
 /** Resolves when the camera listens on a port of 127.0.0.1. */
 export async function startRtspCamera(stream: CameraStream): Promise<RtspCamera> {
-  const { file, username, password, audio, video = 'h264' } = stream;
+  const { file, username, password, audio, video = 'h264', namespace } = stream;
   const program = join(import.meta.dirname, 'rtsp-camera.py');
-  const child = spawn('/usr/bin/python3', [program, file, username, password, video, audio], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const camera = [python, program, file, username, password, video, audio];
+  const place = namespace === undefined ? [] : [`--net=/run/netns/${namespace}`];
+  // nsenter without a namespace to enter runs the command.
+  const child = spawn('nsenter', [...place, ...camera], { stdio: ['ignore', 'pipe', 'inherit'] });
   const events: string[] = [];
   const port = await new Promise<number>((resolve, reject) => {
     child.once('close', () => reject(new Error('the camera has ended')));
