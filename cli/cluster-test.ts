@@ -38,7 +38,7 @@ that ranks last, and from there by redirect to the best. Not one frame may be lo
 Exits 0 when all is well, 1 with a table of the home where it is not, 2 for wrong options.
 
 Examples:
-  helm test homing --namespace homing-system --logs
+  helm test homing --namespace homing-system
   homing cluster-test --operator homing-operator.homing-system.svc:17330 --ca /etc/homing/trust/ca.crt`,
   )
   .action(async (flags: TestFlags) => {

@@ -42,6 +42,18 @@ describe('the Lease of operators', () => {
     expect(await holdsLease(options('pod-b'))).toBe(false);
   });
 
+  it('goes with the pod that made it, and with nothing where it was there before', async () => {
+    const own = { [`${pods}/pod-a`]: { ...pod('Running'), metadata: { uid: 'u-a' } } };
+    const made = cluster({ ...own });
+    await takeLease(made.options('pod-a'));
+    const owner = { apiVersion: 'v1', kind: 'Pod', name: 'pod-a', uid: 'u-a' };
+    expect(made.writes).toMatchObject([{ metadata: { ownerReferences: [owner] } }]);
+    const installed = cluster({ ...own, [leasePath]: { spec: {} } });
+    await takeLease(installed.options('pod-a'));
+    expect(installed.writes).toHaveLength(1);
+    expect(installed.writes[0]).not.toHaveProperty('metadata.ownerReferences');
+  });
+
   it('is waited for while its holder runs', async () => {
     const home = cluster({ [`${pods}/pod-a`]: pod('Running'), '/api/v1/nodes/nuc': node('True') });
     await takeLease(home.options('pod-a'));
