@@ -407,6 +407,16 @@ async function filesWith(folder: string, texts: readonly string[]): Promise<read
   const files = found
     .filter((entry) => entry.isFile())
     .map((entry) => path.join(entry.parentPath, entry.name));
-  const read = await Promise.all(files.map(async (file) => ({ file, bytes: await readFile(file) })));
+  const read = await Promise.all(files.map(async (file) => ({ file, bytes: await readIfThere(file) })));
   return read.filter(({ bytes }) => texts.some((text) => bytes.includes(text))).map(({ file }) => file);
+}
+
+/** A file that is written anew has another name for a moment; then it is read under its own, or at the next call. */
+async function readIfThere(file: string): Promise<Buffer> {
+  try {
+    return await readFile(file);
+  } catch (error) {
+    if (file.endsWith('.new')) return Buffer.alloc(0);
+    throw error;
+  }
 }

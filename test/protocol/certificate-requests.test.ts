@@ -24,7 +24,9 @@ const spkiHash = (keyPem: string) =>
     .update(createPublicKey(keyPem).export({ type: 'spki', format: 'der' }))
     .digest('hex');
 const wrap = (der: Uint8Array) =>
-  `-----BEGIN CERTIFICATE REQUEST-----\n${Buffer.from(der).toString('base64').replaceAll(/.{64}/g, '$&\n')}\n-----END CERTIFICATE REQUEST-----\n`;
+  `-----BEGIN CERTIFICATE REQUEST-----\n${Buffer.from(der)
+    .toString('base64')
+    .replaceAll(/.{1,64}/g, '$&\n')}-----END CERTIFICATE REQUEST-----\n`;
 const unwrap = (pem: string) => Buffer.from(pem.replaceAll(/-----[^-]+-----|\s/g, ''), 'base64');
 
 describe('a certificate request', () => {
