@@ -7,7 +7,7 @@ const timeoutMs = 10_000;
 
 /** What `takeLease` asks and writes. */
 export function leaseOptions(
-  connection: KubeConnection,
+  connection: Pick<KubeConnection, 'request'>,
   namespace: string,
 ): Pick<LeaseOptions, 'namespace' | 'get' | 'put'> {
   const leases = `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases`;
@@ -32,15 +32,15 @@ export function leaseOptions(
   };
 }
 
-/** Replaces just that one: who was faster wins. */
+/**
+ * Replaces just that one: who was faster wins. Its labels and annotations stay: helm removes only what they say is its own.
+ */
 function withVersion(lease: object, before: unknown): object {
-  const old: unknown =
-    typeof before === 'object' && before !== null ? Reflect.get(before, 'metadata') : undefined;
-  const version: unknown =
-    typeof old === 'object' && old !== null ? Reflect.get(old, 'resourceVersion') : undefined;
-  const metadata: unknown = Reflect.get(lease, 'metadata');
-  return {
-    ...lease,
-    metadata: { ...(typeof metadata === 'object' ? metadata : {}), resourceVersion: version },
-  };
+  return { ...lease, metadata: { ...metadataOf(lease), ...metadataOf(before) } };
+}
+
+function metadataOf(object: unknown): object {
+  const metadata: unknown =
+    typeof object === 'object' && object !== null ? Reflect.get(object, 'metadata') : undefined;
+  return typeof metadata === 'object' && metadata !== null ? metadata : {};
 }

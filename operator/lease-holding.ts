@@ -47,26 +47,18 @@ async function tryOnce(options: LeaseOptions): Promise<string | undefined> {
   const decision = decideLease(identity, holder, found);
   if (decision.kind === 'wait') return decision.why;
   if (decision.kind === 'take') {
-    const podUid = before === undefined ? await findOwnUid(options) : undefined;
-    await put(makeLease({ identity, namespace, now: new Date().toISOString(), podUid }, before), before);
+    await put(makeLease({ identity, namespace, now: new Date().toISOString() }, before), before);
   }
   return undefined;
 }
 
 const pod = z.object({
-  metadata: z.object({ uid: z.string().optional() }).optional(),
   spec: z.object({ nodeName: z.string().optional() }).optional(),
   status: z.object({ phase: z.string().optional() }).optional(),
 });
 
-/** Undefined where the operator is no pod. */
-async function findOwnUid({ identity, namespace, get }: LeaseOptions): Promise<string | undefined> {
-  const raw = await get(podPathOf(identity, namespace));
-  return raw === undefined ? undefined : pod.parse(raw).metadata?.uid;
-}
-
 async function findHolder(holder: string, { namespace, get }: LeaseOptions): Promise<Holder> {
-  const raw = await get(podPathOf(holder, namespace));
+  const raw = await get(`/api/v1/namespaces/${namespace}/pods/${encodeURIComponent(holder)}`);
   if (raw === undefined) return {};
   const { spec, status } = pod.parse(raw);
   const podPhase = status?.phase ?? 'Pending';
@@ -77,8 +69,4 @@ async function findHolder(holder: string, { namespace, get }: LeaseOptions): Pro
 
 function pathOf(namespace: string): string {
   return `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/${leaseName}`;
-}
-
-function podPathOf(name: string, namespace: string): string {
-  return `/api/v1/namespaces/${namespace}/pods/${encodeURIComponent(name)}`;
 }

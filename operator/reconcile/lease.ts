@@ -40,28 +40,20 @@ export function decideLease(
   return { kind: 'wait', why: `the pod ${holder} runs` };
 }
 
-export interface LeaseWriter {
-  readonly identity: string;
-  readonly namespace: string;
-  /** RFC 3339. */
-  readonly now: string;
-  /** Of the pod called `identity`: a Lease that it makes anew, while everything is being removed, goes when it goes. */
-  readonly podUid?: string | undefined;
-}
-
-/** The Lease as its new holder writes it. */
-export function makeLease({ identity, namespace, now, podUid }: LeaseWriter, before: unknown) {
+/** The Lease as its new holder writes it. @param now RFC 3339 */
+export function makeLease(
+  {
+    identity,
+    namespace,
+    now,
+  }: { readonly identity: string; readonly namespace: string; readonly now: string },
+  before: unknown,
+) {
   const transitions = lease.safeParse(before).data?.spec?.leaseTransitions ?? 0;
   return {
     apiVersion: 'coordination.k8s.io/v1',
     kind: 'Lease',
-    metadata: {
-      name: leaseName,
-      namespace,
-      ...(before !== undefined || podUid === undefined
-        ? {}
-        : { ownerReferences: [{ apiVersion: 'v1', kind: 'Pod', name: identity, uid: podUid }] }),
-    },
+    metadata: { name: leaseName, namespace },
     spec: {
       holderIdentity: identity,
       // MicroTime.

@@ -146,7 +146,7 @@ describeWith(
     beforeAll(async () => {
       directory = await mkdtemp(path.join(tmpdir(), 'homing-nodes-'));
       const film = file('hall.mkv');
-      encodeTestVideo(film, { seconds: 240, bFrames: 0, audio: 'aac' });
+      encodeTestVideo(film, { seconds: 600, bFrames: 0, audio: 'aac' });
       cluster = await startCluster({
         nodes: 2,
         images: async (images) => void (await buildImage(path.join(images, 'homing.tar'))),

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { leaseOptions } from '../../operator/lease-client.ts';
 import { holdsLease, takeLease } from '../../operator/lease-holding.ts';
 
 const pods = '/api/v1/namespaces/homing-system/pods';
@@ -42,18 +43,6 @@ describe('the Lease of operators', () => {
     expect(await holdsLease(options('pod-b'))).toBe(false);
   });
 
-  it('goes with the pod that made it, and with nothing where it was there before', async () => {
-    const own = { [`${pods}/pod-a`]: { ...pod('Running'), metadata: { uid: 'u-a' } } };
-    const made = cluster({ ...own });
-    await takeLease(made.options('pod-a'));
-    const owner = { apiVersion: 'v1', kind: 'Pod', name: 'pod-a', uid: 'u-a' };
-    expect(made.writes).toMatchObject([{ metadata: { ownerReferences: [owner] } }]);
-    const installed = cluster({ ...own, [leasePath]: { spec: {} } });
-    await takeLease(installed.options('pod-a'));
-    expect(installed.writes).toHaveLength(1);
-    expect(installed.writes[0]).not.toHaveProperty('metadata.ownerReferences');
-  });
-
   it('is waited for while its holder runs', async () => {
     const home = cluster({ [`${pods}/pod-a`]: pod('Running'), '/api/v1/nodes/nuc': node('True') });
     await takeLease(home.options('pod-a'));
@@ -84,5 +73,20 @@ describe('the Lease of operators', () => {
       },
     };
     expect(await holdsLease(silent)).toBeUndefined();
+  });
+
+  it('keeps the labels and annotations that it had, by which helm knows it', async () => {
+    const requests: unknown[] = [];
+    const connection = {
+      request: async (request: unknown) => {
+        requests.push(request);
+        return { status: 200, body: {} };
+      },
+    };
+    const metadata = { labels: { 'app.kubernetes.io/managed-by': 'Helm' }, resourceVersion: '7' };
+    const lease = { metadata: { name: 'homing-operator' }, spec: { holderIdentity: 'pod-a' } };
+    await leaseOptions(connection, 'homing-system').put(lease, { metadata, spec: {} });
+    const body = { metadata: { name: 'homing-operator', ...metadata }, spec: lease.spec };
+    expect(requests).toMatchObject([{ method: 'PUT', body }]);
   });
 });
